@@ -1,0 +1,63 @@
+# Attn: one command for each thing one does with a clone. `make help` lists them.
+#
+# `make demo` and `make check` do everything, set-up included, on a fresh Debian 12
+# with make, git, python3 and root or sudo; again, they take seconds to get to the point.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BUILD  := build
+PYTHON := .venv/bin/python
+JOBS   ?= $(shell nproc)
+# Only LLVM 22's tools are meant where a tool is called by its plain name (lld, clang-format).
+export PATH := /usr/lib/llvm-22/bin:$(PATH)
+# The extension modules and the tools are taken from the build tree.
+export PYTHONPATH := $(CURDIR)/$(BUILD)/python:$(PYTHONPATH)
+
+PROMPT ?= The capital of France is
+ARGS   ?=
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing, make .venv, configure CMake.
+	@scripts/setup.sh
+
+.PHONY: build
+build: setup ## Build everything.
+	@ninja -C $(BUILD) -j $(JOBS)
+
+.PHONY: demo
+demo: build ## Generate text with SmolLM2-135M (PROMPT="..." ARGS="...").
+	@$(PYTHON) examples/smollm2.py "$(PROMPT)" $(ARGS)
+
+.PHONY: check
+check: build ## Run every test (ARGS="--only lit,python" for parts).
+	@$(PYTHON) scripts/check.py --build $(BUILD) $(ARGS)
+
+.PHONY: bench
+bench: build ## Measure, and print the figures beside the machine's own peak.
+	@$(PYTHON) benchmarks/bench.py $(ARGS)
+
+.PHONY: bench-check
+bench-check: build ## Measure, and fail where a figure misses its target.
+	@$(PYTHON) benchmarks/bench.py --check $(ARGS)
+
+.PHONY: figures-check
+figures-check: build ## Re-run README's marked commands and find its figures in their output.
+	@$(PYTHON) scripts/figures_check.py README.md $(ARGS)
+
+.PHONY: docs
+docs: build ## Write the generated pages of docs/ anew.
+	@$(PYTHON) scripts/gen_docs.py
+	@$(PYTHON) scripts/mask_pictures.py
+
+.PHONY: format
+format: ## Format the C++ sources.
+	@git ls-files -z '*.h' '*.cpp' '*.c' | xargs -0r clang-format -i
+
+.PHONY: clean
+clean: ## Remove the build tree (.venv stays).
+	rm -rf $(BUILD)
