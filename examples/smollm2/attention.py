@@ -1,0 +1,60 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The attention functions that the model can be given, each with a stopwatch."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from .weights import Config
+
+
+class TimedAttention:
+    """Counts the calls, their seconds, and the seconds spent to compile beforehand."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.seconds = 0.0
+        self.compile_seconds = 0.0
+
+    def compute(self, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def __call__(self, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        begin = time.perf_counter()
+        out = self.compute(q, k, v)
+        self.seconds += time.perf_counter() - begin
+        self.calls += 1
+        return out
+
+
+class NumpyAttention(TimedAttention):
+    """Plain float32 numpy: something to measure attn against, never used unasked."""
+
+    def compute(self, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        _, heads, new, dim = q.shape
+        kv_heads, present = k.shape[1:3]
+        grouped = q.reshape(kv_heads, heads // kv_heads * new, dim)
+        scores = grouped @ k[0].swapaxes(1, 2) * np.float32(dim**-0.5)
+        scores = scores.reshape(kv_heads, -1, new, present)
+        if new > 1:
+            future = np.arange(present) > np.arange(present - new, present)[:, None]
+            scores[:, :, future] = -np.inf
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        out = scores.reshape(kv_heads, -1, present) @ v[0]
+        return out.reshape(q.shape)
+
+
+BACKENDS = ("attn", "numpy")
+
+
+def make_attention(backend: str, config: Config, threads: int | None = None) -> TimedAttention:
+    """The attention function named `backend`, compiled and ready."""
+    if backend == "numpy":
+        return NumpyAttention()
+    raise ValueError(f"expects a backend out of {', '.join(BACKENDS)}, but got '{backend}'")
