@@ -1,0 +1,313 @@
+//===- AttnOps.td - Ops of the attn dialect -----------------*- tablegen -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What attention means (attention, merge_states, load, yield) and how it is
+// computed, target-neutrally (documents, key_loop).
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_OPS_TD
+#define ATTN_OPS_TD
+
+include "attn/Dialect/Attn/IR/AttnAttrs.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Attn_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Attn_Dialect, mnemonic, traits>;
+
+def Attn_Float : AnyTypeOf<[F32, F64, F16, BF16], "f32, f64, f16 or bf16">;
+def Attn_FloatTensor : TensorOf<[F32, F64, F16, BF16]>;
+def Attn_I32Tensor : RankedTensorOf<[I32]>;
+def Attn_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef], "ranked tensor or memref">;
+
+//===----------------------------------------------------------------------===//
+// attention
+//===----------------------------------------------------------------------===//
+
+def Attn_AttentionOp : Attn_Op<"attention", [
+    AttrSizedOperandSegments, IsolatedFromAbove, Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "Attention of queries over keys and values";
+  let description = [{
+    For batch b, query head h (key/value head h / G, G = Hq / Hkv), query row i
+    and key j:
+
+    ```
+    s(i,j) = score_mod(softcap(scale * q_i . k_j), b, h, pos_i, pos_j) + bias(i,j) + log_weight_j
+    lse_i  = ln(sum over visible j of exp(s(i,j)) + exp(sink_h))
+    out_i  = sum over visible j of exp(s(i,j) - lse_i) * v_j
+    ```
+
+    A pair is visible when every mask given lets it through: the structured
+    `mask`, `mask_tensor`, `mask_mod`, the lengths, the page table.
+
+    Shapes: q [B, Hq, Sq, D], k [B, Hkv, Sk, D], v [B, Hkv, Sk, Dv] (or in the
+    order `axes` gives), out [B, Hq, Sq, Dv] of q's type, lse [B, Hq, Sq] of f32
+    (f64 for f64). Batch, head and sequence sizes may be dynamic; D and Dv are
+    static, 1 to 256.
+
+    **Preconditions**: the constraints attention_c1 and following of docs/Spec.md.
+
+    **Postconditions**: a row that sees no key has out = 0 and lse = sink_h, or
+    -inf without sinks. A masked pair contributes nothing, whatever k and v hold.
+
+    **Example**: two queries, three keys with scores 0, 0 and ln 2, values 1, 1
+    and 4: weights 1/4, 1/4, 1/2, so out = 2.5 and lse = ln 4.
+
+    ```mlir
+    %out, %lse = attn.attention %q, %k, %v
+        mask #attn.mask<causal> align bottom_right
+        kv_lengths(%n : tensor<?xi32>)
+        score_mod {
+        ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+          %d = arith.subi %j, %i : i32
+          %f = arith.sitofp %d : i32 to f32
+          %r = arith.addf %s, %f : f32
+          attn.yield %r : f32
+        } {softcap = 30.0 : f64}
+        : tensor<?x8x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>
+        -> tensor<?x8x?x64xf32>, tensor<?x8x?xf32>
+    ```
+  }];
+  let arguments = (ins
+    AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v,
+    Optional<AnyRankedTensor>:$bias,
+    Optional<AnyRankedTensor>:$mask_tensor,
+    Optional<AnyRankedTensor>:$q_lengths,
+    Optional<AnyRankedTensor>:$kv_lengths,
+    Optional<AnyRankedTensor>:$q_positions,
+    Optional<AnyRankedTensor>:$kv_positions,
+    Optional<AnyRankedTensor>:$q_segments,
+    Optional<AnyRankedTensor>:$kv_segments,
+    Optional<AnyRankedTensor>:$cu_q,
+    Optional<AnyRankedTensor>:$cu_kv,
+    Optional<AnyRankedTensor>:$prefix_lengths,
+    Optional<AnyRankedTensor>:$page_table,
+    Optional<AnyRankedTensor>:$log_weight,
+    Optional<AnyRankedTensor>:$sinks,
+    Variadic<AnyRankedTensor>:$captures,
+    OptionalAttr<Attn_MaskAttr>:$mask,
+    OptionalAttr<Attn_AlignmentAttr>:$align,
+    OptionalAttr<F64Attr>:$scale,
+    OptionalAttr<F64Attr>:$softcap,
+    OptionalAttr<I64Attr>:$page_size,
+    OptionalAttr<Attn_AxesAttr>:$axes,
+    OptionalAttr<Attn_ScheduleAttr>:$schedule);
+  let results = (outs AnyRankedTensor:$out, Optional<AnyRankedTensor>:$lse);
+  let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v
+    (`mask` qualified($mask)^)?
+    (`align` $align^)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`mask_tensor` `(` $mask_tensor^ `:` type($mask_tensor) `)`)?
+    (`q_lengths` `(` $q_lengths^ `:` type($q_lengths) `)`)?
+    (`kv_lengths` `(` $kv_lengths^ `:` type($kv_lengths) `)`)?
+    (`q_positions` `(` $q_positions^ `:` type($q_positions) `)`)?
+    (`kv_positions` `(` $kv_positions^ `:` type($kv_positions) `)`)?
+    (`q_segments` `(` $q_segments^ `:` type($q_segments) `)`)?
+    (`kv_segments` `(` $kv_segments^ `:` type($kv_segments) `)`)?
+    (`cu_q` `(` $cu_q^ `:` type($cu_q) `)`)?
+    (`cu_kv` `(` $cu_kv^ `:` type($cu_kv) `)`)?
+    (`prefix_lengths` `(` $prefix_lengths^ `:` type($prefix_lengths) `)`)?
+    (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
+    (`log_weight` `(` $log_weight^ `:` type($log_weight) `)`)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    (`captures` `(` $captures^ `:` type($captures) `)`)?
+    (`score_mod` $score_mod^)?
+    (`mask_mod` $mask_mod^)?
+    attr-dict `:` type($q) `,` type($k) `,` type($v) `->` type($out) (`,` type($lse)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    /// The axis order, default when the attribute is absent.
+    AxesAttr getAxesOrDefault();
+    /// Size of the axis with this role (0 batch, 1 head, 2 sequence, 3 dim),
+    /// kDynamic when not static. For paged k and v, role 0 is the page number
+    /// and role 2 the offset in the page.
+    int64_t getQDim(int64_t role);
+    int64_t getKDim(int64_t role);
+    int64_t getVDim(int64_t role);
+    /// scale, or 1/sqrt(D).
+    double getScaleValue();
+    bool isPaged() { return static_cast<bool>(getPageTable()); }
+    bool hasDocuments() { return getQSegments() || getCuQ(); }
+    /// True if the mask or a region reads logical positions of queries.
+    bool readsPositions();
+    /// f64 for f64 inputs, else f32.
+    FloatType getStateType();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// merge_states
+//===----------------------------------------------------------------------===//
+
+def Attn_MergeStatesOp : Attn_Op<"merge_states", [
+    AttrSizedOperandSegments, Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "Merges attention states over disjoint key sets";
+  let description = [{
+    Given (out_k, lse_k) over disjoint sets of keys, gives the state over their
+    union: lse = ln(sum_k exp(lse_k)), out = sum_k exp(lse_k - lse) * out_k. A
+    state with lse = -inf contributes nothing, whatever its out holds. Merging
+    one state is that state. Order changes rounding only.
+
+    **Example**: two states with lse ln 2 and ln 2 and outs 1 and 3 merge to
+    out = 2 and lse = ln 4.
+
+    ```mlir
+    %o, %l = attn.merge_states outs(%o0, %o1 : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>)
+        lses(%l0, %l1 : tensor<1x2x4xf32>, tensor<1x2x4xf32>)
+        -> tensor<1x2x4x8xf32>, tensor<1x2x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$outs, Variadic<AnyRankedTensor>:$lses);
+  let results = (outs AnyRankedTensor:$out, AnyRankedTensor:$lse);
+  let assemblyFormat = [{
+    `outs` `(` $outs `:` type($outs) `)` `lses` `(` $lses `:` type($lses) `)`
+    attr-dict `->` type($out) `,` type($lse)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// load and yield
+//===----------------------------------------------------------------------===//
+
+def Attn_LoadOp : Attn_Op<"load", [
+    TypesMatchWith<"result is the tensor's element type", "tensor", "result",
+                   "::llvm::cast<::mlir::ShapedType>($_self).getElementType()">]> {
+  let summary = "Reads one element of a captured tensor";
+  let description = [{
+    Inside score_mod and mask_mod (and the regions of key_loop) only. Indices are
+    i32, one per dimension. An index out of range is an error where it can be
+    seen before the kernel runs; it is never clamped.
+
+    **Example**: `%x = attn.load %slopes[%h] : tensor<8xf32>` reads slopes[h].
+  }];
+  let arguments = (ins Attn_Buffer:$tensor, Variadic<I32>:$indices);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$tensor `[` $indices `]` attr-dict `:` type($tensor)";
+  let hasVerifier = 1;
+}
+
+def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let summary = "Ends a region of an attn op";
+  let description = [{
+    **Example**: `attn.yield %p : i1` ends a mask_mod region.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+//===----------------------------------------------------------------------===//
+// documents
+//===----------------------------------------------------------------------===//
+
+def Attn_DocumentsOp : Attn_Op<"documents", [
+    AttrSizedOperandSegments, DestinationStyleOpInterface]> {
+  let summary = "Per-slot document index and position of packed sequences";
+  let description = [{
+    Fills, for each storage slot of q and k, the document it belongs to and its
+    logical position there: from cumulative lengths (`cu_q`, `cu_kv`: document n
+    is slots cu[n] to cu[n+1]-1), or from given segment ids (`q_segments`,
+    `kv_segments`), whose positions count earlier slots with the same id.
+
+    `outs` are q_position, kv_position and, from cumulative lengths, q_segment
+    and kv_segment: [B|1, Sq] and [B|1, Sk] of i32. A slot in no document has
+    segment -2 (query) or -1 (key), so that it matches nothing.
+
+    **Example**: cu_q = [0, 2, 5] gives segments 0 0 1 1 1 and positions 0 1 0 1 2.
+  }];
+  let arguments = (ins
+    Optional<Attn_Buffer>:$cu_q, Optional<Attn_Buffer>:$cu_kv,
+    Optional<Attn_Buffer>:$q_segments, Optional<Attn_Buffer>:$kv_segments,
+    Optional<Attn_Buffer>:$q_lengths, Optional<Attn_Buffer>:$kv_lengths,
+    Variadic<Attn_Buffer>:$outs, UnitAttr:$bottom_right);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    (`cu` `(` $cu_q^ `,` $cu_kv `:` type($cu_q) `,` type($cu_kv) `)`)?
+    (`segments` `(` $q_segments^ `,` $kv_segments `:` type($q_segments) `,` type($kv_segments) `)`)?
+    (`q_lengths` `(` $q_lengths^ `:` type($q_lengths) `)`)?
+    (`kv_lengths` `(` $kv_lengths^ `:` type($kv_lengths) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// key_loop
+//===----------------------------------------------------------------------===//
+
+def Attn_KeyLoopOp : Attn_Op<"key_loop", [
+    AttrSizedOperandSegments, IsolatedFromAbove, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "The key plan: everything a backend's key loop must know";
+  let description = [{
+    Target-neutral form of one attention, made by `--attn-plan-keys` and read by
+    every backend. What is decided here is decided once:
+
+    * `range`: for a block of query slots [i0, i1) of batch b and query head h:
+      the key slots [begin, end) outside which no pair is visible, and [full_begin,
+      full_end) within which every pair is. Keys outside the first are never
+      read; keys inside the second need no mask. Arguments: b, h, i0, i1, Sq, Sk
+      (index), then `aux`. Yields begin, full_begin, full_end, end.
+    * `visible`: whether query slot i sees key slot j. Arguments: b, h, i, j
+      (i32), then `aux`. Yields i1. Empty when `range` already says it all.
+    * `score`: the score after scaling, with all that is added to it. Arguments:
+      s, b, h, i, j, then `aux`. Empty when nothing is added.
+
+    Where a key lives: slot j of batch b is row j of k[b], or with `page_table`,
+    row j % page_size of page table[b, group, j / page_size].
+
+    `aux_roles` names the purpose of each aux operand, for checks before the
+    loop runs and for `explain`.
+
+    **Example** (causal, 4 queries and 4 keys, block [2, 4)): begin = 0,
+    full_begin = 0, full_end = 3, end = 4: key 3 alone needs the mask.
+  }];
+  let arguments = (ins
+    Attn_Buffer:$q, Attn_Buffer:$k, Attn_Buffer:$v,
+    Optional<Attn_Buffer>:$page_table, Optional<Attn_Buffer>:$sinks,
+    Variadic<Attn_Buffer>:$aux,
+    Variadic<Attn_Buffer>:$outs,
+    F64Attr:$scale, StrArrayAttr:$aux_roles,
+    OptionalAttr<I64Attr>:$page_size,
+    OptionalAttr<Attn_AxesAttr>:$axes,
+    OptionalAttr<Attn_ScheduleAttr>:$schedule,
+    UnitAttr:$equal_lengths, UnitAttr:$sparse);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$range, MaxSizedRegion<1>:$visible,
+                        MaxSizedRegion<1>:$score);
+  let assemblyFormat = [{
+    `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)`
+    (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    `aux` $aux_roles (`(` $aux^ `:` type($aux) `)`)?
+    `outs` `(` $outs `:` type($outs) `)`
+    `range` $range
+    (`visible` $visible^)?
+    (`score` $score^)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+    AxesAttr getAxesOrDefault();
+    /// The aux operand with this role, or null.
+    ::mlir::Value getAux(::llvm::StringRef role);
+    ::mlir::FloatType getStateType();
+  }];
+}
+
+#endif // ATTN_OPS_TD

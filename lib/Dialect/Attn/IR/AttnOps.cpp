@@ -1,0 +1,93 @@
+//===- AttnOps.cpp - Accessors of the ops -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the ops know about themselves; rules are in AttnVerifiers.cpp, folds in AttnFolds.cpp.
+//===----------------------------------------------------------------------===//
+
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+#define GET_OP_CLASSES
+#include "attn/Dialect/Attn/IR/AttnOps.cpp.inc"
+
+static FloatType stateTypeOf(Type operand) {
+  Type element = cast<ShapedType>(operand).getElementType();
+  MLIRContext *context = operand.getContext();
+  return element.isF64() ? FloatType(Float64Type::get(context))
+                         : FloatType(Float32Type::get(context));
+}
+
+//===----------------------------------------------------------------------===//
+// attention
+//===----------------------------------------------------------------------===//
+
+AxesAttr AttentionOp::getAxesOrDefault() {
+  return getAxesAttr() ? getAxesAttr() : AxesAttr::getDefault(getContext());
+}
+
+static int64_t dimOf(Value value, ArrayRef<int64_t> order, int64_t role) {
+  return cast<ShapedType>(value.getType()).getDimSize(order[role]);
+}
+int64_t AttentionOp::getQDim(int64_t role) {
+  return dimOf(getQ(), getAxesOrDefault().getQ(), role);
+}
+int64_t AttentionOp::getKDim(int64_t role) {
+  return dimOf(getK(), getAxesOrDefault().getK(), role);
+}
+int64_t AttentionOp::getVDim(int64_t role) {
+  return dimOf(getV(), getAxesOrDefault().getV(), role);
+}
+
+double AttentionOp::getScaleValue() {
+  if (getScale())
+    return getScale()->convertToDouble();
+  return 1.0 / std::sqrt(static_cast<double>(getQDim(kDim)));
+}
+
+bool AttentionOp::readsPositions() {
+  // Positions of keys alone (prefix) do not need to know how queries line up.
+  if (getMask() && getMask()->comparesPositions())
+    return true;
+  auto readsQueryPosition = [](Region &region, unsigned index) {
+    return !region.empty() && region.front().getNumArguments() > index &&
+           !region.front().getArgument(index).use_empty();
+  };
+  return readsQueryPosition(getScoreMod(), 3) || readsQueryPosition(getMaskMod(), 2);
+}
+
+FloatType AttentionOp::getStateType() { return stateTypeOf(getQ().getType()); }
+
+//===----------------------------------------------------------------------===//
+// key_loop
+//===----------------------------------------------------------------------===//
+
+AxesAttr KeyLoopOp::getAxesOrDefault() {
+  return getAxesAttr() ? getAxesAttr() : AxesAttr::getDefault(getContext());
+}
+
+Value KeyLoopOp::getAux(StringRef role) {
+  for (auto [name, value] : llvm::zip(getAuxRoles().getAsValueRange<StringAttr>(), getAux()))
+    if (name == role)
+      return value;
+  return {};
+}
+
+FloatType KeyLoopOp::getStateType() { return stateTypeOf(getQ().getType()); }
+
+void KeyLoopOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  // On tensors the op is pure; on buffers it reads its inputs and writes outs.
+  for (OpOperand &operand : getOperation()->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    bool isOut = llvm::is_contained(getOuts(), operand.get());
+    effects.emplace_back(isOut ? static_cast<MemoryEffects::Effect *>(MemoryEffects::Write::get())
+                               : MemoryEffects::Read::get(),
+                         &operand);
+  }
+}

@@ -1,0 +1,507 @@
+//===- AttnVerifiers.cpp - Rules of the ops -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each rule carries its label of docs/Spec.md.
+//===----------------------------------------------------------------------===//
+
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/CheckedArithmetic.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+//===----------------------------------------------------------------------===//
+// Helpers
+//===----------------------------------------------------------------------===//
+
+static bool compatible(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+static std::string dimText(int64_t dim) {
+  return ShapedType::isDynamic(dim) ? "?" : std::to_string(dim);
+}
+
+/// "[?, 8, ?, 64]"
+static std::string shapeText(ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (auto [index, dim] : llvm::enumerate(shape))
+    text += (index ? ", " : "") + dimText(dim);
+  return text + "]";
+}
+
+/// The byte count of a static shape does not overflow 63 bits.
+static bool bytesOverflow(ShapedType type) {
+  int64_t bytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
+  for (int64_t dim : type.getShape()) {
+    if (ShapedType::isDynamic(dim))
+      continue;
+    std::optional<int64_t> product = llvm::checkedMul(bytes, std::max<int64_t>(dim, 1));
+    if (!product)
+      return true;
+    bytes = *product;
+  }
+  return false;
+}
+
+namespace {
+/// Size of one axis of an optional operand: either exactly `size`, or `size` or
+/// 1 where it broadcasts.
+struct Expected {
+  int64_t size;
+  bool broadcasts = false;
+  const char *name;
+};
+} // namespace
+
+/// `what` has the element type and shape given.
+static LogicalResult verifyOperand(Operation *op, StringRef what, Value value, Type element,
+                                   ArrayRef<Expected> shape) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getElementType() != element)
+    return op->emitOpError() << "expects " << what << " to have element type '" << element
+                             << "', but got '" << type.getElementType() << "'";
+  if (type.getRank() != static_cast<int64_t>(shape.size()))
+    return op->emitOpError() << "expects " << what << " to have rank " << shape.size()
+                             << ", but got rank " << type.getRank();
+  for (auto [axis, expected] : llvm::enumerate(shape)) {
+    int64_t size = type.getDimSize(axis);
+    if (compatible(size, expected.size) || (expected.broadcasts && size == 1))
+      continue;
+    return op->emitOpError() << "expects axis " << axis << " (" << expected.name << ") of " << what
+                             << " to be " << (expected.broadcasts ? "1 or " : "")
+                             << dimText(expected.size) << ", but got " << size;
+  }
+  return success();
+}
+
+/// Right-aligned broadcasting of bias and mask_tensor to [B, Hq, Sq, Sk].
+static LogicalResult verifyBroadcast(AttentionOp op, StringRef what, Value value,
+                                     ArrayRef<Expected> full) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getRank() < 1 || type.getRank() > 4)
+    return op.emitOpError() << "expects " << what << " to have rank 1 to 4, but got rank "
+                            << type.getRank();
+  ArrayRef<Expected> shape = full.take_back(type.getRank());
+  return verifyOperand(op, what, value, type.getElementType(), shape);
+}
+
+bool mlir::attn::isAllowedInScalarRegion(Operation *op) {
+  static const llvm::StringSet<> allowed = {
+      "arith.addf",     "arith.subf",     "arith.mulf",        "arith.divf",
+      "arith.negf",     "arith.maximumf", "arith.minimumf",    "arith.maxnumf",
+      "arith.minnumf",  "arith.cmpf",     "arith.cmpi",        "arith.select",
+      "arith.constant", "arith.sitofp",   "arith.fptosi",      "arith.extf",
+      "arith.truncf",   "arith.addi",     "arith.subi",        "arith.muli",
+      "arith.divsi",    "arith.remsi",    "arith.floordivsi",  "arith.ceildivsi",
+      "arith.andi",     "arith.ori",      "arith.xori",        "arith.shli",
+      "arith.shrsi",    "arith.shrui",    "arith.maxsi",       "arith.minsi",
+      "arith.extsi",    "arith.extui",    "arith.trunci",      "arith.index_cast",
+      "math.exp",       "math.exp2",      "math.log",          "math.log2",
+      "math.log1p",     "math.tanh",      "math.sqrt",         "math.rsqrt",
+      "math.absf",      "math.absi",      "math.sin",          "math.cos",
+      "math.powf",      "math.floor",     "math.ceil",         "math.erf",
+      "attn.load",      "attn.yield"};
+  return allowed.contains(op->getName().getStringRef());
+}
+
+/// Checks, for one region of an op with captured tensors: one block with the
+/// arguments `leading` then one per capture (c29, c30), only listed ops (c31),
+/// one yielded value of type `result` (yield_c1).
+static LogicalResult verifyScalarRegion(Operation *op, Region &region, StringRef name,
+                                        ArrayRef<Type> leading, ValueRange captures, Type result,
+                                        StringRef signature) {
+  if (region.empty())
+    return success();
+  Block &block = region.front();
+  SmallVector<Type> expected(leading);
+  llvm::append_range(expected, captures.getTypes());
+  if (!llvm::equal(block.getArgumentTypes(), expected))
+    return op->emitOpError() << "expects " << name << " to take (" << signature
+                             << (captures.empty() ? "" : ", captures...") << ") as ("
+                             << TypeRange(expected) << "), but got ("
+                             << TypeRange(block.getArgumentTypes()) << ")";
+  for (Operation &inner : block)
+    if (!isAllowedInScalarRegion(&inner)) // attention_c31
+      return inner.emitOpError() << "is not allowed in " << name
+                                 << ": expects scalar arith and math ops, attn.load and "
+                                    "attn.yield, but got '"
+                                 << inner.getName() << "'";
+  auto yield = dyn_cast<YieldOp>(block.back());
+  if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != result) {
+    InFlightDiagnostic diag = op->emitOpError() // yield_c1
+                              << "expects " << name << " to yield one '" << result
+                              << "', but got ";
+    if (!yield)
+      return diag << "a block that does not end in attn.yield";
+    return diag << "(" << TypeRange(yield->getOperandTypes()) << ")";
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// attention
+//===----------------------------------------------------------------------===//
+
+/// Shapes and types of q, k, v and the results: c1 to c9, c11, c12, c33, c34.
+static LogicalResult verifyShapes(AttentionOp op) {
+  auto q = cast<RankedTensorType>(op.getQ().getType());
+  for (auto [name, value] : {std::pair<StringRef, Value>{"q", op.getQ()},
+                             {"k", op.getK()},
+                             {"v", op.getV()}}) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getRank() != 4) // attention_c1
+      return op.emitOpError() << "expects " << name
+                              << " to have rank 4 [batch, heads, seq, dim], but got rank "
+                              << type.getRank();
+    Type element = type.getElementType(); // attention_c2
+    if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element))
+      return op.emitOpError() << "expects " << name
+                              << " to have element type f64, f32, f16 or bf16, but got '" << element
+                              << "'";
+    if (element != q.getElementType())
+      return op.emitOpError() << "expects q, k and v to have the same element type, but got '"
+                              << q.getElementType() << "' for q and '" << element << "' for "
+                              << name;
+    if (bytesOverflow(type)) // attention_c33
+      return op.emitOpError() << "expects the byte size of " << name
+                              << " to fit 63 bits, but got shape " << shapeText(type.getShape());
+  }
+  int64_t d = op.getQDim(kDim), e = op.getVDim(kDim);
+  if (ShapedType::isDynamic(d) || ShapedType::isDynamic(e) ||
+      ShapedType::isDynamic(op.getKDim(kDim))) // attention_c4
+    return op.emitOpError() << "expects head dims to be static, but got " << dimText(d)
+                            << " for q, " << dimText(op.getKDim(kDim)) << " for k and "
+                            << dimText(e) << " for v";
+  if (op.getKDim(kDim) != d) // attention_c3
+    return op.emitOpError() << "expects q and k to have the same head dim, but got " << d << " and "
+                            << op.getKDim(kDim);
+  for (int64_t dim : {d, e})
+    if (dim < 1 || dim > 256) // attention_c4
+      return op.emitOpError() << "expects head dims between 1 and 256, but got " << dim;
+  if (!op.isPaged()) { // attention_c5
+    for (auto [name, batch] : {std::pair<StringRef, int64_t>{"k", op.getKDim(kBatch)},
+                               {"v", op.getVDim(kBatch)}})
+      if (!compatible(op.getQDim(kBatch), batch))
+        return op.emitOpError() << "expects " << name << " to have the batch size of q, but got "
+                                << op.getQDim(kBatch) << " for q and " << batch << " for " << name;
+  }
+  static constexpr const char *kNames[] = {"batch size", "head count", "key count"};
+  static constexpr const char *kPagedNames[] = {"page count", "head count", "page size"};
+  for (int64_t role : {kBatch, kHead, kSeq}) // attention_c6
+    if (!compatible(op.getKDim(role), op.getVDim(role)))
+      return op.emitOpError() << "expects k and v to have the same "
+                              << (op.isPaged() ? kPagedNames : kNames)[role] << ", but got "
+                              << op.getKDim(role) << " and " << op.getVDim(role);
+  int64_t hq = op.getQDim(kHead), hkv = op.getKDim(kHead);
+  if (!ShapedType::isDynamic(hq) && !ShapedType::isDynamic(hkv) &&
+      (hkv == 0 ? hq != 0 : hq % hkv != 0)) // attention_c7
+    return op.emitOpError() << "expects the query head count to be a multiple of the key/value "
+                               "head count, but got "
+                            << hq << " and " << hkv;
+
+  SmallVector<int64_t> outShape(q.getShape());
+  outShape[3] = e;
+  auto out = cast<RankedTensorType>(op.getOut().getType());
+  if (out.getElementType() != q.getElementType() || failed(verifyCompatibleShape(out.getShape(), outShape))) // attention_c8
+    return op.emitOpError() << "expects out to be " << shapeText(outShape) << " of '"
+                            << q.getElementType() << "', but got " << shapeText(out.getShape())
+                            << " of '" << out.getElementType() << "'";
+  if (op.getLse()) { // attention_c9
+    auto lse = cast<RankedTensorType>(op.getLse().getType());
+    int64_t lseShape[] = {op.getQDim(kBatch), op.getQDim(kHead), op.getQDim(kSeq)};
+    if (lse.getElementType() != op.getStateType() || lse.getRank() != 3 ||
+        failed(verifyCompatibleShape(lse.getShape(), lseShape)))
+      return op.emitOpError() << "expects lse to be " << shapeText(lseShape) << " of '"
+                              << op.getStateType() << "', but got " << shapeText(lse.getShape())
+                              << " of '" << lse.getElementType() << "'";
+  }
+  if (op.getScale() && !op.getScale()->isFinite()) // attention_c11
+    return op.emitOpError() << "expects scale to be finite, but got " << op.getScaleValue();
+  if (op.getSoftcap()) { // attention_c12
+    double cap = op.getSoftcap()->convertToDouble();
+    if (!std::isfinite(cap) || cap <= 0)
+      return op.emitOpError() << "expects softcap to be finite and above 0, but got " << cap;
+  }
+  // The positions are i32, and the score extent is what offsets are made of.
+  int64_t sq = op.getQDim(kSeq);
+  int64_t sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
+  for (auto [name, size] : {std::pair<StringRef, int64_t>{"q", sq}, {"k", sk}}) // attention_c34
+    if (!ShapedType::isDynamic(size) && size > INT32_MAX)
+      return op.emitOpError() << "expects the sequence of " << name
+                              << " to be at most 2147483647 long, but got " << size;
+  return success();
+}
+
+/// Optional operands: c13 to c17, c21 to c28.
+static LogicalResult verifyOptionalOperands(AttentionOp op) {
+  MLIRContext *context = op.getContext();
+  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context),
+       i1 = IntegerType::get(context, 1);
+  int64_t b = op.getQDim(kBatch), hq = op.getQDim(kHead), hkv = op.getKDim(kHead),
+          sq = op.getQDim(kSeq), sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
+  if (op.isPaged() && op.getPageSize()) {
+    int64_t pages = cast<RankedTensorType>(op.getPageTable().getType()).getShape().back();
+    if (!ShapedType::isDynamic(pages))
+      sk = pages * static_cast<int64_t>(*op.getPageSize());
+  }
+  Expected full[] = {{b, true, "b"}, {hq, true, "hq"}, {sq, true, "i"}, {sk, false, "j"}};
+  if (Value bias = op.getBias()) { // attention_c13
+    Type element = cast<RankedTensorType>(bias.getType()).getElementType();
+    Type qElement = cast<RankedTensorType>(op.getQ().getType()).getElementType();
+    if (element != f32 && element != qElement)
+      return op.emitOpError() << "expects bias to have element type 'f32' or '" << qElement
+                              << "', but got '" << element << "'";
+    if (failed(verifyBroadcast(op, "bias", bias, full)))
+      return failure();
+  }
+  if (Value mask = op.getMaskTensor()) { // attention_c14
+    Type element = cast<RankedTensorType>(mask.getType()).getElementType();
+    if (element != i1)
+      return op.emitOpError() << "expects mask_tensor to have element type 'i1' (true = attend), "
+                                 "but got '"
+                              << element << "'; a float mask is a bias";
+    if (failed(verifyBroadcast(op, "mask_tensor", mask, full)))
+      return failure();
+  }
+  Expected perBatch[] = {{b, false, "b"}};
+  for (auto [name, value] : {std::pair<StringRef, Value>{"q_lengths", op.getQLengths()},
+                             {"kv_lengths", op.getKvLengths()},          // attention_c15
+                             {"prefix_lengths", op.getPrefixLengths()}}) // attention_c23
+    if (value && failed(verifyOperand(op, name, value, i32, perBatch)))
+      return failure();
+  Expected perQuery[] = {{b, true, "b"}, {sq, false, "i"}};
+  Expected perKey[] = {{b, true, "b"}, {sk, false, "j"}};
+  for (auto [name, value, shape] :
+       {std::tuple<StringRef, Value, ArrayRef<Expected>>{"q_positions", op.getQPositions(), perQuery},
+        {"kv_positions", op.getKvPositions(), perKey}, // attention_c16
+        {"q_segments", op.getQSegments(), perQuery},
+        {"kv_segments", op.getKvSegments(), perKey}}) // attention_c21
+    if (value && failed(verifyOperand(op, name, value, i32, shape)))
+      return failure();
+  if (static_cast<bool>(op.getQPositions()) != static_cast<bool>(op.getKvPositions())) // attention_c16
+    return op.emitOpError() << "expects q_positions and kv_positions together, but got only "
+                            << (op.getQPositions() ? "q_positions" : "kv_positions");
+  if (op.getQPositions() && op.getAlign()) // attention_c17
+    return op.emitOpError() << "expects no align with given positions, but got align "
+                            << stringifyAlignment(*op.getAlign());
+  if (op.getCuQ() || op.getCuKv()) { // attention_c22
+    if (!op.getCuQ() || !op.getCuKv())
+      return op.emitOpError() << "expects cu_q and cu_kv together, but got only " // attention_c19
+                              << (op.getCuQ() ? "cu_q" : "cu_kv");
+    int64_t sizes[2];
+    for (auto [index, named] : llvm::enumerate(
+             ArrayRef<std::pair<StringRef, Value>>{{"cu_q", op.getCuQ()}, {"cu_kv", op.getCuKv()}})) {
+      Expected any[] = {{ShapedType::kDynamic, false, "documents + 1"}};
+      if (failed(verifyOperand(op, named.first, named.second, i32, any)))
+        return failure();
+      sizes[index] = cast<RankedTensorType>(named.second.getType()).getDimSize(0);
+      if (sizes[index] == 0)
+        return op.emitOpError() << "expects " << named.first
+                                << " to have at least one entry, but got 0";
+    }
+    if (!compatible(sizes[0], sizes[1]))
+      return op.emitOpError() << "expects cu_q and cu_kv to have the same size, but got "
+                              << sizes[0] << " and " << sizes[1];
+  }
+  if (static_cast<bool>(op.getQSegments()) != static_cast<bool>(op.getKvSegments())) // attention_c19
+    return op.emitOpError() << "expects q_segments and kv_segments together, but got only "
+                            << (op.getQSegments() ? "q_segments" : "kv_segments");
+  if (op.isPaged() != op.getPageSize().has_value()) // attention_c24
+    return op.emitOpError() << "expects page_table and page_size together, but got only "
+                            << (op.isPaged() ? "page_table" : "page_size");
+  if (op.isPaged()) {
+    int64_t page = *op.getPageSize();
+    if (page < 8 || page > 256 || (page & (page - 1))) // attention_c25
+      return op.emitOpError() << "expects page_size to be a power of two between 8 and 256, but got "
+                              << page;
+    if (!compatible(op.getKDim(kSeq), page))
+      return op.emitOpError() << "expects the page axis of k to be page_size " << page
+                              << ", but got " << op.getKDim(kSeq);
+    Expected table[] = {{b, false, "b"}, {hkv, true, "hkv"}, {ShapedType::kDynamic, false, "page"}};
+    if (failed(verifyOperand(op, "page_table", op.getPageTable(), i32, table))) // attention_c26
+      return failure();
+  }
+  if (Value logw = op.getLogWeight()) { // attention_c27
+    Expected shape[] = {{b, true, "b"}, {hkv, true, "hkv"}, {sk, false, "j"}};
+    if (failed(verifyOperand(op, "log_weight", logw, f32, shape)))
+      return failure();
+  }
+  if (Value sinks = op.getSinks()) { // attention_c28
+    Expected shape[] = {{hq, false, "hq"}};
+    if (failed(verifyOperand(op, "sinks", sinks, f32, shape)))
+      return failure();
+  }
+  for (Value capture : op.getCaptures()) { // attention_c32
+    Type element = cast<RankedTensorType>(capture.getType()).getElementType();
+    if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element) &&
+        !(element.isSignlessInteger() && llvm::is_contained({1, 8, 32, 64}, element.getIntOrFloatBitWidth())))
+      return op.emitOpError() << "expects captures to have element type f64, f32, f16, bf16, i64, "
+                                 "i32, i8 or i1, but got '"
+                              << element << "'";
+  }
+  if (!op.getCaptures().empty() && op.getScoreMod().empty() && op.getMaskMod().empty())
+    return op.emitOpError() << "expects captures to come with score_mod or mask_mod, but got "
+                            << op.getCaptures().size() << " captures and no region";
+  for (Value operand : op->getOperands())
+    if (bytesOverflow(cast<ShapedType>(operand.getType()))) // attention_c33
+      return op.emitOpError() << "expects the byte size of every operand to fit 63 bits, but got "
+                                 "shape "
+                              << shapeText(cast<ShapedType>(operand.getType()).getShape());
+  return success();
+}
+
+/// What the mask and the regions need: c18 to c20, c23.
+static LogicalResult verifyMaskNeeds(AttentionOp op) {
+  std::optional<MaskAttr> mask = op.getMask();
+  bool document = mask && mask->contains(MaskKind::Document);
+  if (document && !op.hasDocuments()) // attention_c19
+    return op.emitOpError() << "expects q_segments and kv_segments, or cu_q and cu_kv, with a "
+                               "document mask, but got none";
+  if (op.getQSegments() && op.getCuQ()) // attention_c19
+    return op.emitOpError() << "expects segments or cumulative lengths, but got both";
+  if (!document && op.hasDocuments()) // attention_c20
+    return op.emitOpError() << "expects mask to hold document when "
+                            << (op.getCuQ() ? "cu_q" : "q_segments") << " is given, but got "
+                            << (mask ? "a mask without it" : "no mask");
+  bool readsPrefix = mask && mask->readsPrefixLengths();
+  if (readsPrefix != static_cast<bool>(op.getPrefixLengths())) // attention_c23
+    return op.emitOpError() << "expects prefix_lengths and a prefix without a constant together, "
+                               "but got only "
+                            << (readsPrefix ? "the prefix" : "prefix_lengths");
+  if (!op.readsPositions() || op.getAlign() || op.getQPositions())
+    return success();
+  if (op.getQLengths() || op.getKvLengths()) // attention_c18
+    return op.emitOpError() << "expects align top_left or align bottom_right when positions are "
+                               "compared and lengths are given, but got neither";
+  if (op.hasDocuments())
+    return op.emitOpError() << "expects align top_left or align bottom_right when positions are "
+                               "compared within documents, but got neither";
+  int64_t sq = op.getQDim(kSeq);
+  int64_t sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
+  if (op.isPaged() || !compatible(sq, sk))
+    return op.emitOpError() << "expects align top_left or align bottom_right when query and key "
+                               "lengths differ, but got neither for lengths "
+                            << dimText(sq) << " and " << dimText(sk);
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyShapes(*this)) || failed(verifyOptionalOperands(*this)))
+    return failure();
+  return verifyMaskNeeds(*this);
+}
+
+LogicalResult AttentionOp::verifyRegions() {
+  Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
+  Type state = getStateType();
+  Type score[] = {state, i32, i32, i32, i32};
+  if (failed(verifyScalarRegion(*this, getScoreMod(), "score_mod", score, getCaptures(), state,
+                                "score, b, h, i, j"))) // attention_c29
+    return failure();
+  return verifyScalarRegion(*this, getMaskMod(), "mask_mod", ArrayRef<Type>(score).drop_front(),
+                            getCaptures(), i1, "b, h, i, j"); // attention_c30
+}
+
+//===----------------------------------------------------------------------===//
+// merge_states
+//===----------------------------------------------------------------------===//
+
+LogicalResult MergeStatesOp::verify() {
+  if (getOuts().empty() || getOuts().size() != getLses().size()) // merge_states_c1
+    return emitOpError() << "expects at least one out and as many lses as outs, but got "
+                         << getOuts().size() << " and " << getLses().size();
+  auto first = cast<RankedTensorType>(getOuts().front().getType());
+  Type element = first.getElementType();
+  if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element) || first.getRank() < 1) // merge_states_c2
+    return emitOpError() << "expects outs of rank 1 or more with element type f64, f32, f16 or "
+                            "bf16, but got '"
+                         << first << "'";
+  for (Value out : getOuts())
+    if (out.getType() != first) // merge_states_c2
+      return emitOpError() << "expects every out to have type '" << first << "', but got '"
+                           << out.getType() << "'";
+  Type state = element.isF64() ? Type(Float64Type::get(getContext()))
+                               : Type(Float32Type::get(getContext()));
+  for (Value lse : getLses()) {
+    auto type = cast<RankedTensorType>(lse.getType());
+    if (type.getElementType() != state) // merge_states_c4
+      return emitOpError() << "expects every lse to have element type '" << state << "', but got '"
+                           << type.getElementType() << "'";
+    if (type != getLses().front().getType() ||
+        failed(verifyCompatibleShape(type.getShape(), first.getShape().drop_back()))) // merge_states_c3
+      return emitOpError() << "expects every lse to have shape "
+                           << shapeText(first.getShape().drop_back()) << ", but got "
+                           << shapeText(type.getShape());
+  }
+  if (getOut().getType() != first || getLse().getType() != getLses().front().getType()) // merge_states_c5
+    return emitOpError() << "expects results of types '" << first << "' and '"
+                         << getLses().front().getType() << "', but got '" << getOut().getType()
+                         << "' and '" << getLse().getType() << "'";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// load
+//===----------------------------------------------------------------------===//
+
+LogicalResult LoadOp::verify() {
+  auto argument = dyn_cast<BlockArgument>(getTensor());
+  Operation *parent = (*this)->getParentOp();
+  if (!isa_and_nonnull<AttentionOp, KeyLoopOp>(parent)) // load_c1
+    return emitOpError() << "expects to stand in a region of attn.attention or attn.key_loop, but "
+                            "got "
+                         << (parent ? "'" + parent->getName().getStringRef().str() + "'" : "none");
+  if (!argument || argument.getOwner() != (*this)->getBlock()) // load_c5
+    return emitOpError() << "expects a captured tensor, but got another value";
+  int64_t rank = cast<ShapedType>(getTensor().getType()).getRank();
+  if (static_cast<int64_t>(getIndices().size()) != rank) // load_c2
+    return emitOpError() << "expects " << rank << " indices, one per axis, but got "
+                         << getIndices().size();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// documents and key_loop
+//===----------------------------------------------------------------------===//
+
+LogicalResult DocumentsOp::verify() {
+  if (static_cast<bool>(getCuQ()) == static_cast<bool>(getQSegments())) // documents_c1
+    return emitOpError() << "expects cumulative lengths or segments, but got "
+                         << (getCuQ() ? "both" : "neither");
+  size_t expected = getCuQ() ? 4 : 2;
+  if (getOuts().size() != expected) // documents_c2
+    return emitOpError() << "expects " << expected << " outs, but got " << getOuts().size();
+  return success();
+}
+
+LogicalResult KeyLoopOp::verify() {
+  if (getAuxRoles().size() != getAux().size()) // key_loop_c1
+    return emitOpError() << "expects one role per aux operand, but got " << getAuxRoles().size()
+                         << " roles and " << getAux().size() << " operands";
+  if (getOuts().empty() || getOuts().size() > 2) // key_loop_c2
+    return emitOpError() << "expects out, or out and lse, but got " << getOuts().size() << " outs";
+  Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
+  Type index = IndexType::get(getContext());
+  SmallVector<Type> rangeArguments(6, index);
+  llvm::append_range(rangeArguments, getAux().getTypes());
+  Block &range = getRange().front(); // key_loop_c3
+  if (!llvm::equal(range.getArgumentTypes(), rangeArguments))
+    return emitOpError() << "expects range to take (" << TypeRange(rangeArguments)
+                         << "), but got (" << TypeRange(range.getArgumentTypes()) << ")";
+  auto yield = dyn_cast<YieldOp>(range.back());
+  if (!yield || yield->getOperandTypes() != SmallVector<Type>(4, index))
+    return emitOpError() << "expects range to yield begin, full_begin, full_end and end as index";
+  Type state = getStateType();
+  Type score[] = {state, i32, i32, i32, i32};
+  if (failed(verifyScalarRegion(*this, getVisible(), "visible", ArrayRef<Type>(score).drop_front(),
+                                getAux(), i1, "b, h, i, j")))
+    return failure();
+  return verifyScalarRegion(*this, getScore(), "score", score, getAux(), state,
+                            "score, b, h, i, j");
+}

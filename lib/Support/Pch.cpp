@@ -1,0 +1,4 @@
+//===- Pch.cpp - Holder of the precompiled header ---------------*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
