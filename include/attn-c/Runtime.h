@@ -1,0 +1,170 @@
+//===- Runtime.h - C API of the runtime half ----------------------*- C -*-===//
+//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The runtime half of Attn's C API: open a compiled package, ask for its
+// signature, invoke an entry on DLPack tensors. It lives in libattnrt, which
+// needs neither LLVM nor MLIR.
+//
+// Functions that can fail return an `AttnStatus`; the text of the last failure
+// on the calling thread is `attnLastError()`. All functions may be called from
+// several threads at once.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_C_RUNTIME_H
+#define ATTN_C_RUNTIME_H
+
+#include "attn/Runtime/DLPack.h"
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define ATTN_RUNTIME_EXPORTED __attribute__((visibility("default")))
+#else
+#define ATTN_RUNTIME_EXPORTED
+#endif
+
+/// The version of this header; `attnRuntimeVersion()` is the library's.
+#define ATTN_RUNTIME_VERSION_STRING "0.1.0"
+/// The package format that this runtime reads.
+#define ATTN_PACKAGE_FORMAT 1
+/// The largest number of threads that may be asked for.
+#define ATTN_MAX_THREADS 1024
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+//===----------------------------------------------------------------------===//
+// Status
+//===----------------------------------------------------------------------===//
+
+/// What went wrong, as a class of error. The Python package has one exception
+/// per class.
+typedef enum AttnStatus {
+  ATTN_OK = 0,
+  /// Sizes, strides, dtypes or index values do not fit the entry.
+  ATTN_SHAPE_ERROR = 1,
+  /// The compiler half refused a program.
+  ATTN_COMPILE_ERROR = 2,
+  /// Memory, threads or another resource ran out.
+  ATTN_RESOURCE_ERROR = 3,
+  /// A package file is missing, damaged, foreign or for another machine.
+  ATTN_CACHE_ERROR = 4,
+  /// A numeric check that was asked for failed.
+  ATTN_NUMERIC_ERROR = 5,
+  /// The poll function asked to stop.
+  ATTN_CANCELLED = 6,
+  /// Communication between ranks failed.
+  ATTN_COMM_ERROR = 7,
+  /// The call itself is wrong: a null pointer, an unknown entry, an option out
+  /// of range.
+  ATTN_INVALID = 8
+} AttnStatus;
+
+/// The text of the last failure on this thread. Valid until the next call into
+/// the runtime on this thread; never null.
+ATTN_RUNTIME_EXPORTED const char *attnLastError(void);
+
+/// The version of the runtime library, e.g. "0.1.0".
+ATTN_RUNTIME_EXPORTED const char *attnRuntimeVersion(void);
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+/// Sets how many threads a call uses when its options do not say. 0 goes back
+/// to ATTN_NUM_THREADS, else to the CPUs that this process may use (affinity
+/// and cgroup quota).
+ATTN_RUNTIME_EXPORTED int attnSetNumThreads(int num_threads);
+
+/// How many threads a call uses when its options do not say; 0 when
+/// ATTN_NUM_THREADS is set to something that is no thread count (the text is in
+/// `attnLastError()`).
+ATTN_RUNTIME_EXPORTED int attnGetNumThreads(void);
+
+//===----------------------------------------------------------------------===//
+// Packages
+//===----------------------------------------------------------------------===//
+
+/// A compiled package that was opened.
+typedef struct AttnPackage AttnPackage;
+
+/// Opens the package at `path`. The file is examined before any of its code is
+/// loaded: a truncated, damaged or foreign file, another format or version, or
+/// a target that this CPU cannot run is an ATTN_CACHE_ERROR.
+ATTN_RUNTIME_EXPORTED int attnPackageOpen(const char *path, AttnPackage **out);
+
+/// Closes a package; null is allowed. Refused with ATTN_INVALID while a call
+/// into the package runs.
+ATTN_RUNTIME_EXPORTED int attnPackageClose(AttnPackage *package);
+
+/// The package's description as JSON. Owned by the package; null for null.
+ATTN_RUNTIME_EXPORTED const char *attnPackageJson(const AttnPackage *package);
+
+/// The index of the entry called `name`, or -1.
+ATTN_RUNTIME_EXPORTED int attnPackageFindEntry(const AttnPackage *package,
+                                               const char *name);
+
+/// Appends a SHA-256 seal to the package file at `path`, which the opening
+/// functions then verify, so that a damaged byte is found before it runs.
+/// Sealing a sealed file renews the seal. Call it on the file that is still
+/// beside its final place, before the rename.
+ATTN_RUNTIME_EXPORTED int attnPackageSeal(const char *path);
+
+//===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+/// How to run one call. A null pointer means all defaults.
+typedef struct AttnInvokeOptions {
+  /// Number of threads, 0 for the default (`attnGetNumThreads`).
+  int32_t num_threads;
+  /// Called on the invoking thread about every 10 ms between tasks; a value
+  /// other than 0 cancels the call. May be null.
+  int (*poll)(void *);
+  /// Handed to `poll`.
+  void *poll_arg;
+} AttnInvokeOptions;
+
+/// What one call did, counted by the generated code.
+typedef struct AttnCounters {
+  /// Row blocks computed again on the guarded path.
+  int64_t guard_recomputations;
+  /// Key tiles that were computed.
+  int64_t key_tiles_computed;
+  /// Key tiles, among those, that needed a mask.
+  int64_t key_tiles_masked;
+  /// Key tiles that the plan skipped.
+  int64_t key_tiles_skipped_by_plan;
+  /// Key tiles that a run-time mask skipped.
+  int64_t key_tiles_skipped_by_mask;
+} AttnCounters;
+
+/// Writes the sizes of all results of `entry`, in order and concatenated, into
+/// `dims`, whose length is the sum of the ranks in the signature.
+ATTN_RUNTIME_EXPORTED int attnResultShapes(AttnPackage *package, int entry,
+                                           const DLTensor *const *args,
+                                           int n_args, int64_t *dims);
+
+/// Runs `entry` on `args` and writes `results`, which the caller allocated with
+/// the sizes that `attnResultShapes` gives. Every tensor is checked against the
+/// signature first: device, dtype, rank, sizes, a unit stride on the last axis,
+/// alignment, and results that overlap nothing. On failure the results'
+/// contents are undefined. `counters` may be null.
+ATTN_RUNTIME_EXPORTED int attnInvoke(AttnPackage *package, int entry,
+                                     const DLTensor *const *args, int n_args,
+                                     DLTensor *const *results, int n_results,
+                                     const AttnInvokeOptions *options,
+                                     AttnCounters *counters);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // ATTN_C_RUNTIME_H
