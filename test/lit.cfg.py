@@ -1,5 +1,6 @@
 """lit configuration of the Attn tests: suffixes, tools, substitutions, features."""
 
+import importlib.util
 import os
 import pathlib
 import sys
@@ -15,11 +16,9 @@ config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs", "Integration", "unittests", "python", "CMakeLists.txt"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.attn_obj_root, "test")
-# A test that hangs is a failed test.
-try:
+# A test that hangs is a failed test. (The limit needs psutil, which .venv has; check.py limits the whole part.)
+if importlib.util.find_spec("psutil"):
     lit_config.maxIndividualTestTime = 300
-except ValueError:
-    pass  # needs psutil on this system; check.py has a limit of its own
 
 llvm_config.with_system_environment(["HOME", "TMP", "TEMP", "XDG_CACHE_HOME"])
 llvm_config.use_default_substitutions()
@@ -36,7 +35,7 @@ llvm_config.add_tool_substitutions(
 
 # The interpreter of .venv when there is one, else the one that runs lit.
 python = config.attn_python if os.path.exists(config.attn_python) else sys.executable
-config.substitutions.append(("%python", python))
+config.substitutions.insert(0, ("%python", python))
 config.substitutions.append(("%src_root", config.attn_src_root))
 config.substitutions.append(("%obj_root", config.attn_obj_root))
 config.substitutions.append(("%attn_lib_dir", config.attn_lib_dir))

@@ -1,0 +1,3 @@
+// RUN: attn-opt %s
+// CHECK: return
+// expected-error {{nobody compares this}}

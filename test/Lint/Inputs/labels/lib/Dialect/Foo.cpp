@@ -1,0 +1,1 @@
+// foo_c1 foo_c2 foo_c12

@@ -1,0 +1,1 @@
+func.func @foo_c1_wrong() // foo_r1

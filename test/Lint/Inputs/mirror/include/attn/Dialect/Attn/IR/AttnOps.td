@@ -1,0 +1,1 @@
+def Attn_FooOp : Attn_Op<"foo", [Pure]> {}

@@ -1,0 +1,1 @@
+// the test of SplitKV

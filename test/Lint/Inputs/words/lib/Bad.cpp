@@ -1,0 +1,3 @@
+// no banner 
+// TODO: later
+int x; // see /root/notes
