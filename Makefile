@@ -1,3 +1,7 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
 # Attn: one command for each thing one does with a clone. `make help` lists them.
 #
 # `make demo` and `make check` do everything, set-up included, on a fresh Debian 12
@@ -31,7 +35,7 @@ build: setup ## Build everything.
 
 .PHONY: demo
 demo: build ## Generate text with SmolLM2-135M (PROMPT="..." ARGS="...").
-	@$(PYTHON) examples/smollm2.py "$(PROMPT)" $(ARGS)
+	@$(PYTHON) -m examples.smollm2 "$(PROMPT)" $(ARGS)
 
 .PHONY: check
 check: build ## Run every test (ARGS="--only lit,python" for parts).

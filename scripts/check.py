@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs every test of the project in parts, times each, and sums them up.
 
 Each part is a command whose own output is passed through untouched, its usual summary line included. The last line of

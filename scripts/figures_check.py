@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Re-runs the marked commands of a Markdown page and finds the page's figures in what they print.
 
 A block of the page that shows figures stands between two HTML comments, and says which figures they are:
 
     <!-- figure: make bench -->
     | causal, d=64 | 0.71 of peak |
-    <!-- expect: causal d=64 share=({}) is 0.71 within 10% -->
+    <!-- expect: causal d=64 share=({}) => 0.71 within 10% -->
     <!-- end figure -->
 
 * `figure:` is a shell command, run once in the repository's root with no input. Blocks with the same command share its
   run.
 * `expect:` is a regular expression that must match a line of the output (standard output and errors together). Its one
-  group is the figure; `{}` stands for a number. What follows the last ` is ` says what it must be:
-      is 12               the same text, or the same number
-      is 12 within 10%    a number at most 10 percent away
-      is 12 within 0.5    a number at most 0.5 away
-      is at least 12      a number of 12 or more;  `at most` likewise
-  An expectation without ` is ` only has to match.
+  group is the figure; `{}` stands for a number. What follows ` => ` says what it must be:
+      => 12               the same text, or the same number
+      => 12 within 10%    a number at most 10 percent away
+      => 12 within 0.5    a number at most 0.5 away
+      => at least 12      a number of 12 or more;  `at most` likewise
+  An expectation without ` => ` only has to match.
 * The expected figure must also stand, as it is written, in the text between the comments: this is how a page cannot
   print one figure and check another. `at least` and `at most` figures too.
 
@@ -81,8 +84,8 @@ def parse(page: str) -> list[Block]:
         elif expect:
             if not current:
                 raise PageError(f"line {number}: expects `expect:` inside a figure block")
-            pattern, is_, rule = expect[1].rpartition(" is ")
-            current.expectations.append(Expectation(pattern, rule, number) if is_ else Expectation(expect[1], "", number))
+            pattern, arrow, rule = expect[1].rpartition(" => ")
+            current.expectations.append(Expectation(pattern, rule, number) if arrow else Expectation(expect[1], "", number))
         elif current:
             current.text += line + "\n"
     if current:

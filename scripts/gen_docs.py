@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes the generated pages of docs/ from TableGen, or says which of them are stale.
 
     scripts/gen_docs.py            writes docs/Dialect.md and docs/Passes.md

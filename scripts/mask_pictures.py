@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Draws the masks of the dialect as text and writes docs/Masks.md, or says that the page is stale.
 
 The pictures follow docs/Spec.md section 1.5 word by word and use nothing of the compiler; a test compares them with

@@ -1,4 +1,8 @@
 #!/usr/bin/env bash
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
 # Brings a Debian 12 machine to the point where Attn can be built and tested.
 #
 #   scripts/setup.sh            packages, .venv and the CMake configuration

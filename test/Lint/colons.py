@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Finds test directives that silently check nothing.
 
 lit and FileCheck ignore a directive whose colon or spelling is wrong, so the test passes whatever happens:

@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Follows every label of docs/Spec.md to the code that checks it and the test that breaks it.
 
 A `_c` label must stand in TableGen, in the dialect's C++ (the verifier) and in a test; a `_r` label in the oracle, in

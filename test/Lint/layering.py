@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Checks who includes whom.
 
 Each folder is a component, and the table below says which components it may see. The picture:

@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Checks that tests stand where a reader looks for them.
 
 * The pass of lib/A/B/SplitKV.cpp is tested in test/A/B/split-kv.mlir (or a folder test/A/B/split-kv/).

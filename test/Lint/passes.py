@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Checks that every pass and every named pipeline is named by a test."""
 
 from __future__ import annotations

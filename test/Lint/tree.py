@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the lints share: walking a source tree and reporting findings."""
 
 from __future__ import annotations

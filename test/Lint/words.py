@@ -1,3 +1,6 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Finds what no file of the project should hold: paths of one machine, names of package hosts, left-over markers, files
 without a licence banner, lines with trailing blanks."""
 
@@ -38,7 +41,7 @@ def main() -> int:
                     findings.append(f"{relative}:{number}: holds {what}: '{found[0]}'")
             if line != line.rstrip() and not relative.endswith(".md"):
                 findings.append(f"{relative}:{number}: ends in blanks")
-        if relative.endswith((".h", ".cpp", ".c", ".td")) and BANNER not in "\n".join(text.splitlines()[:10]):
+        if relative.endswith((".h", ".cpp", ".c", ".td", ".py")) and BANNER not in "\n".join(text.splitlines()[:10]):
             findings.append(f"{relative}:1: has no licence banner ('{BANNER}')")
     return tree.finish(findings, count, "files")
 
