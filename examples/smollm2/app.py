@@ -24,9 +24,12 @@ def run(options: argparse.Namespace) -> int:
     weights = model_weights.load(report=_say)
     tokenizer = SmolLM2Tokenizer(weights)
     try:
-        prompt = (tokenizer.encode_chat if options.chat else tokenizer.encode)(options.prompt)
+        options.prompt.encode()  # Bytes that are not UTF-8 arrive as lone surrogates.
     except UnicodeEncodeError:
         raise ValueError("expects a prompt in UTF-8, but got other bytes") from None
+    prompt = (tokenizer.encode_chat if options.chat else tokenizer.encode)(options.prompt)
+    if lost := tokenizer.lost(options.prompt):
+        _say(f"the model's vocabulary cannot spell {lost}: left out")
     total = len(prompt) + options.max_tokens
     if not prompt or total > weights.config.context:
         raise ValueError(

@@ -45,6 +45,13 @@ class SmolLM2Tokenizer:
         """Token ids of `text`; the names of special tokens become those tokens."""
         return self._tokenizer.encode(text).ids
 
+    def lost(self, text: str) -> list[str]:
+        """The characters of `text` that the vocabulary has no bytes for: encode drops those bytes.
+
+        The file lacks six control characters, and the first bytes of U+40000 to U+BFFFF.
+        """
+        return [char for char in sorted(set(text)) if self.decode(self.encode(char)) != char]
+
     def encode_chat(self, prompt: str) -> list[int]:
         """Token ids of a conversation in which the user has just said `prompt`."""
         return self.encode(CHAT.format(prompt=prompt))
