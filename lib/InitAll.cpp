@@ -8,6 +8,8 @@
 #include "attn/InitAll.h"
 
 #include "attn/Dialect/Attn/IR/Attn.h"
+#include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Dialect/Attn/Transforms/Transforms.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -19,8 +21,12 @@ void attn::registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllExtensions(registry);
   mlir::registerAllToLLVMIRTranslations(registry);
   registry.insert<mlir::attn::AttnDialect>();
+  mlir::attn::registerBufferizableOpInterfaceExternalModels(registry);
 }
 
-void attn::registerAllPasses() { mlir::registerAllPasses(); }
+void attn::registerAllPasses() {
+  mlir::registerAllPasses();
+  mlir::attn::registerAttnTransformsPasses();
+}
 
 void attn::registerAllPipelines() {}

@@ -488,7 +488,7 @@ LogicalResult KeyLoopOp::verify() {
     return emitOpError() << "expects out, or out and lse, but got " << getOuts().size() << " outs";
   Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
   Type index = IndexType::get(getContext());
-  SmallVector<Type> rangeArguments(6, index);
+  SmallVector<Type> rangeArguments(7, index);
   llvm::append_range(rangeArguments, getAux().getTypes());
   Block &range = getRange().front(); // key_loop_c3
   if (!llvm::equal(range.getArgumentTypes(), rangeArguments))
@@ -498,10 +498,10 @@ LogicalResult KeyLoopOp::verify() {
   if (!yield || yield->getOperandTypes() != SmallVector<Type>(4, index))
     return emitOpError() << "expects range to yield begin, full_begin, full_end and end as index";
   Type state = getStateType();
-  Type score[] = {state, i32, i32, i32, i32};
+  Type score[] = {state, i32, i32, i32, i32, i32, i32, i32};
   if (failed(verifyScalarRegion(*this, getVisible(), "visible", ArrayRef<Type>(score).drop_front(),
-                                getAux(), i1, "b, h, i, j")))
+                                getAux(), i1, "b, h, g, i, j, Sq, Sk")))
     return failure();
   return verifyScalarRegion(*this, getScore(), "score", score, getAux(), state,
-                            "score, b, h, i, j");
+                            "score, b, h, g, i, j, Sq, Sk");
 }

@@ -52,6 +52,9 @@ def Attn_MaskAttr : AttrDef<Attn_Dialect, "Mask"> {
     from the operand `prefix_lengths`; `document`: the query and the key belong
     to the same document; `and(...)` and `or(...)` of these. There is no `not`.
 
+    The bounds of a band are not negative (mask_c1), nor is that of a prefix
+    (mask_c2), and `and` and `or` have two parts or more (mask_c3).
+
     Masks speak of logical positions, which travel with the keys, so that they
     survive sharding, paging and packing unchanged.
 
@@ -141,7 +144,8 @@ def Attn_GenAttr : AttrDef<Attn_Dialect, "Gen"> {
     On a function argument as `attn.input`. Kinds and their numbers:
     `normal [std]`, `uniform [lo, hi]`, `constant [v]`, `zeros`,
     `lengths [lo, hi]`, `mask [density, dead_rows]`, `page_table [pages]`,
-    `segments [count]`, `cu_seqlens`, `positions [lo, hi]`.
+    `segments [count]`, `cu_seqlens`, `positions [lo, hi]`. The kind must be one
+    of these and have its number of parameters (gen_c1).
 
     Example: `%len: tensor<?xi32> {attn.input = #attn.gen<"lengths", [1.0, 64.0]>}`.
   }];

@@ -49,7 +49,29 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     (f64 for f64). Batch, head and sequence sizes may be dynamic; D and Dv are
     static, 1 to 256.
 
-    **Preconditions**: the constraints attention_c1 and following of docs/Spec.md.
+    **Preconditions**, in short (docs/Spec.md has them in full):
+    * q, k, v: rank 4 (attention_c1), one float type (attention_c2), one D
+      (attention_c3), D and Dv static, 1 to 256 (attention_c4), one batch size
+      (attention_c5), k and v alike (attention_c6), Hq a multiple of Hkv
+      (attention_c7); out and lse follow (attention_c8, attention_c9); `axes`
+      names each axis once (attention_c10)
+    * scale is finite (attention_c11), softcap finite and above 0 (attention_c12)
+    * bias (attention_c13) and mask_tensor (attention_c14) broadcast from the
+      right; lengths are i32[B] (attention_c15)
+    * positions come together (attention_c16) and without `align`
+      (attention_c17); comparing positions of unequal lengths needs one of the
+      two (attention_c18)
+    * `document` needs segments or cumulative lengths (attention_c19) and they
+      need it (attention_c20); their shapes (attention_c21, attention_c22);
+      prefix_lengths goes with a `prefix` without a constant (attention_c23)
+    * page_table and page_size come together (attention_c24), 8 to 256 and a
+      power of two (attention_c25), i32[B, Hkv|1, pages] (attention_c26)
+    * log_weight is f32[B|1, Hkv|1, Sk] (attention_c27), sinks f32[Hq]
+      (attention_c28)
+    * the regions' arguments and results (attention_c29, attention_c30), their
+      ops (attention_c31), their captures (attention_c32)
+    * sizes in bytes fit 64 bits (attention_c33), positions 32 (attention_c34);
+      the schedule's numbers are positive (attention_c35)
 
     **Postconditions**: a row that sees no key has out = 0 and lse = sink_h, or
     -inf without sinks. A masked pair contributes nothing, whatever k and v hold.
@@ -100,7 +122,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
   let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod);
   let assemblyFormat = [{
     $q `,` $k `,` $v
-    (`mask` qualified($mask)^)?
+    (`mask` $mask^)?
     (`align` $align^)?
     (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`mask_tensor` `(` $mask_tensor^ `:` type($mask_tensor) `)`)?
@@ -158,6 +180,13 @@ def Attn_MergeStatesOp : Attn_Op<"merge_states", [
     state with lse = -inf contributes nothing, whatever its out holds. Merging
     one state is that state. Order changes rounding only.
 
+    **Preconditions**: one state or more, as many lses (merge_states_c1); outs of
+    one float type and shape (merge_states_c2); lses of that shape without the
+    last axis (merge_states_c3), f32 or for f64 outs f64 (merge_states_c4);
+    results of the operands' types (merge_states_c5).
+
+    **Postconditions**: where every lse is -inf, out = 0 and lse = -inf.
+
     **Example**: two states with lse ln 2 and ln 2 and outs 1 and 3 merge to
     out = 2 and lse = ln 4.
 
@@ -190,6 +219,12 @@ def Attn_LoadOp : Attn_Op<"load", [
     i32, one per dimension. An index out of range is an error where it can be
     seen before the kernel runs; it is never clamped.
 
+    **Preconditions**: stands in such a region (load_c1), one index per axis
+    (load_c2), each an i32 (load_c3), the result is of the tensor's element type
+    (load_c4), the tensor is an argument of the region (load_c5).
+
+    **Postconditions**: none but the value; it has no side effect.
+
     **Example**: `%x = attn.load %slopes[%h] : tensor<8xf32>` reads slopes[h].
   }];
   let arguments = (ins Attn_Buffer:$tensor, Variadic<I32>:$indices);
@@ -201,6 +236,9 @@ def Attn_LoadOp : Attn_Op<"load", [
 def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let summary = "Ends a region of an attn op";
   let description = [{
+    **Preconditions**: the values are of the types that the region returns
+    (yield_c1).
+
     **Example**: `attn.yield %p : i1` ends a mask_mod region.
   }];
   let arguments = (ins Variadic<AnyType>:$values);
@@ -223,6 +261,9 @@ def Attn_DocumentsOp : Attn_Op<"documents", [
     `outs` are q_position, kv_position and, from cumulative lengths, q_segment
     and kv_segment: [B|1, Sq] and [B|1, Sk] of i32. A slot in no document has
     segment -2 (query) or -1 (key), so that it matches nothing.
+
+    **Preconditions**: cumulative lengths or segments (documents_c1), and the outs
+    that go with them (documents_c2).
 
     **Example**: cu_q = [0, 2, 5] gives segments 0 0 1 1 1 and positions 0 1 0 1 2.
   }];
@@ -260,18 +301,24 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     * `range`: for a block of query slots [i0, i1) of batch b and query head h:
       the key slots [begin, end) outside which no pair is visible, and [full_begin,
       full_end) within which every pair is. Keys outside the first are never
-      read; keys inside the second need no mask. Arguments: b, h, i0, i1, Sq, Sk
-      (index), then `aux`. Yields begin, full_begin, full_end, end.
-    * `visible`: whether query slot i sees key slot j. Arguments: b, h, i, j
-      (i32), then `aux`. Yields i1. Empty when `range` already says it all.
+      read; keys inside the second need no mask. Arguments: b, h, g, i0, i1, Sq,
+      Sk (index; g is the key/value head of h), then `aux`. Yields begin,
+      full_begin, full_end, end.
+    * `visible`: whether query slot i sees key slot j. Arguments: b, h, g, i, j,
+      Sq, Sk (i32), then `aux`. Yields i1. Empty when `range` says it all.
     * `score`: the score after scaling, with all that is added to it. Arguments:
-      s, b, h, i, j, then `aux`. Empty when nothing is added.
+      s, b, h, g, i, j, Sq, Sk, then `aux`. Empty when nothing is added.
 
     Where a key lives: slot j of batch b is row j of k[b], or with `page_table`,
     row j % page_size of page table[b, group, j / page_size].
 
+    Axes of size 1 of an aux operand broadcast: an index along them means 0.
     `aux_roles` names the purpose of each aux operand, for checks before the
-    loop runs and for `explain`.
+    loop runs and for `explain`. `equal_lengths` asks for Sq == Sk; `sparse` says
+    that a tile may turn out to hold no visible pair, so that looking pays.
+
+    **Preconditions**: a role per aux operand (key_loop_c1), out or out and lse
+    (key_loop_c2), regions of the types above (key_loop_c3).
 
     **Example** (causal, 4 queries and 4 keys, block [2, 4)): begin = 0,
     full_begin = 0, full_end = 3, end = 4: key 3 alone needs the mask.

@@ -1,0 +1,398 @@
+//===- PlanKeys.cpp - From what attention means to its key loop -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Gathers the operands the regions read, and writes range, visible and score.
+//===----------------------------------------------------------------------===//
+
+#include "KeyRange.h"
+#include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Dialect/Attn/Transforms/Transforms.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_PLANKEYS
+#include "attn/Dialect/Attn/Transforms/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+
+/// Builds the key loop of one attention.
+class Planner {
+public:
+  Planner(RewriterBase &rewriter, AttentionOp op) : b(rewriter), op(op), loc(op.getLoc()) {}
+
+  FailureOr<KeyLoopOp> run();
+
+private:
+  void gatherAux();
+  void deriveDocuments();
+  void addAux(StringRef role, Value value) {
+    if (!value)
+      return;
+    roles.push_back(b.getStringAttr(role));
+    aux.push_back(value);
+  }
+  /// Opens a block in `region` with `leading` then the aux operands.
+  Block *open(Region &region, TypeRange leading);
+  /// The block argument of the aux operand with this role, or null.
+  Value auxIn(Block *block, StringRef role);
+  Value load(Block *block, StringRef role, ValueRange indices);
+
+  void buildRange(KeyLoopOp loop);
+  void buildVisible(KeyLoopOp loop);
+  void buildScore(KeyLoopOp loop);
+
+  // Scalars of visible and score; i32.
+  Value i32(int64_t value) { return arith::ConstantIntOp::create(b, loc, value, 32); }
+  Value truth(bool value) { return arith::ConstantIntOp::create(b, loc, value, 1); }
+  Value both(Value a, Value c) {
+    return !a ? c : !c ? a : arith::AndIOp::create(b, loc, a, c).getResult();
+  }
+  Value queryPosition(Block *block, const SlotView &slot);
+  Value keyPosition(Block *block, const SlotView &slot);
+  Value maskPredicate(Block *block, const SlotView &slot, MaskAttr mask);
+  /// Right-aligned [b, hq, i, j] indices for a tensor of this rank.
+  SmallVector<Value> fullIndices(const SlotView &slot, Value tensor);
+
+  RewriterBase &b;
+  AttentionOp op;
+  Location loc;
+  SmallVector<Attribute> roles;
+  SmallVector<Value> aux;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+/// Positions per document are values of their own, computed once per call.
+void Planner::deriveDocuments() {
+  auto order = op.getAxesOrDefault();
+  OpFoldResult batch = tensor::getMixedSize(b, loc, op.getQ(), order.getQ()[kBatch]);
+  OpFoldResult sq = tensor::getMixedSize(b, loc, op.getQ(), order.getQ()[kSeq]);
+  OpFoldResult sk;
+  if (op.isPaged()) {
+    Value pages = tensor::DimOp::create(b, loc, op.getPageTable(), 2);
+    Value size = arith::ConstantIndexOp::create(b, loc, *op.getPageSize());
+    sk = arith::MulIOp::create(b, loc, pages, size).getResult();
+  } else {
+    sk = tensor::getMixedSize(b, loc, op.getK(), order.getK()[kSeq]);
+  }
+  auto empty = [&](OpFoldResult rows, OpFoldResult columns) -> Value {
+    return tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{rows, columns}, b.getI32Type());
+  };
+  bool cumulative = static_cast<bool>(op.getCuQ());
+  // With cumulative lengths every batch entry is packed alike.
+  OpFoldResult rows = cumulative ? OpFoldResult(b.getIndexAttr(1)) : batch;
+  SmallVector<Value> outs = {empty(rows, sq), empty(rows, sk)};
+  if (cumulative) {
+    outs.push_back(empty(rows, sq));
+    outs.push_back(empty(rows, sk));
+  }
+  bool bottomRight = op.getAlign() == Alignment::BottomRight;
+  auto documents = DocumentsOp::create(b, loc, ValueRange(outs).getTypes(), op.getCuQ(),
+                                       op.getCuKv(), op.getQSegments(), op.getKvSegments(),
+                                       cumulative ? Value() : op.getQLengths(),
+                                       cumulative ? Value() : op.getKvLengths(), outs, bottomRight);
+  bool given = static_cast<bool>(op.getQPositions());
+  addAux("q_positions", given ? Value(op.getQPositions()) : Value( documents.getResults()[0]));
+  addAux("kv_positions", given ? Value(op.getKvPositions()) : Value( documents.getResults()[1]));
+  addAux("q_segments", cumulative ? Value(documents.getResults()[2]) : Value(op.getQSegments()));
+  addAux("kv_segments", cumulative ? Value(documents.getResults()[3]) : Value(op.getKvSegments()));
+  addAux("cu_kv", op.getCuKv());
+}
+
+void Planner::gatherAux() {
+  addAux("q_lengths", op.getQLengths());
+  addAux("kv_lengths", op.getKvLengths());
+  if (op.hasDocuments()) {
+    deriveDocuments();
+  } else {
+    addAux("q_positions", op.getQPositions());
+    addAux("kv_positions", op.getKvPositions());
+  }
+  addAux("prefix_lengths", op.getPrefixLengths());
+  addAux("page_table", op.getPageTable());
+  addAux("mask_tensor", op.getMaskTensor());
+  addAux("bias", op.getBias());
+  addAux("log_weight", op.getLogWeight());
+  for (auto [index, capture] : llvm::enumerate(op.getCaptures()))
+    addAux(("capture" + Twine(index)).str(), capture);
+}
+
+Block *Planner::open(Region &region, TypeRange leading) {
+  SmallVector<Type> types(leading);
+  for (Value value : aux)
+    types.push_back(value.getType());
+  return b.createBlock(&region, region.end(), types, SmallVector<Location>(types.size(), loc));
+}
+
+Value Planner::auxIn(Block *block, StringRef role) {
+  for (auto [name, argument] :
+       llvm::zip(roles, block->getArguments().take_back(roles.size())))
+    if (cast<StringAttr>(name).getValue() == role)
+      return argument;
+  return {};
+}
+
+Value Planner::load(Block *block, StringRef role, ValueRange indices) {
+  Value tensor = auxIn(block, role);
+  return LoadOp::create(b, loc, cast<ShapedType>(tensor.getType()).getElementType(), tensor,
+                        indices);
+}
+
+SmallVector<Value> Planner::fullIndices(const SlotView &slot, Value tensor) {
+  Value all[] = {slot.b, slot.h, slot.i, slot.j};
+  return SmallVector<Value>(
+      ArrayRef<Value>(all).take_back(cast<ShapedType>(tensor.getType()).getRank()));
+}
+
+//===----------------------------------------------------------------------===//
+// visible
+//===----------------------------------------------------------------------===//
+
+Value Planner::queryPosition(Block *block, const SlotView &slot) {
+  if (auxIn(block, "q_positions"))
+    return load(block, "q_positions", {slot.b, slot.i});
+  if (op.getAlign() != Alignment::BottomRight)
+    return slot.i;
+  // The number of keys before the query block: valid keys - valid queries.
+  Value keys = auxIn(block, "kv_lengths") ? load(block, "kv_lengths", slot.b) : slot.sk;
+  Value queries = auxIn(block, "q_lengths") ? load(block, "q_lengths", slot.b) : slot.sq;
+  Value offset = arith::SubIOp::create(b, loc, keys, queries);
+  return arith::AddIOp::create(b, loc, slot.i, offset);
+}
+
+Value Planner::keyPosition(Block *block, const SlotView &slot) {
+  return auxIn(block, "kv_positions") ? load(block, "kv_positions", {slot.b, slot.j}) : slot.j;
+}
+
+Value Planner::maskPredicate(Block *block, const SlotView &slot, MaskAttr mask) {
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {
+    return arith::CmpIOp::create(b, loc, predicate, x, y);
+  };
+  switch (mask.getKind()) {
+  case MaskKind::Full:
+    return truth(true);
+  case MaskKind::Causal:
+    return compare(arith::CmpIPredicate::sle, keyPosition(block, slot), queryPosition(block, slot));
+  case MaskKind::Band: {
+    // Given positions may be any i32, so their difference needs 64 bits.
+    Value distance;
+    bool wide = static_cast<bool>(op.getQPositions());
+    Value q = queryPosition(block, slot), k = keyPosition(block, slot);
+    if (wide) {
+      q = arith::ExtSIOp::create(b, loc, b.getI64Type(), q);
+      k = arith::ExtSIOp::create(b, loc, b.getI64Type(), k);
+    }
+    distance = arith::SubIOp::create(b, loc, k, q);
+    Value result;
+    auto constant = [&](int64_t value) -> Value {
+      return arith::ConstantIntOp::create(b, loc, value, wide ? 64 : 32);
+    };
+    // Without given positions no distance leaves i32, so a larger bound is none.
+    auto open = [&](int64_t bound) {
+      return bound == MaskAttr::kInf || (!wide && bound > INT32_MAX);
+    };
+    if (!open(mask.getBounds()[0]))
+      result = compare(arith::CmpIPredicate::sge, distance, constant(-mask.getBounds()[0]));
+    if (!open(mask.getBounds()[1]))
+      result = both(result, compare(arith::CmpIPredicate::sle, distance,
+                                    constant(mask.getBounds()[1])));
+    return result ? result : truth(true);
+  }
+  case MaskKind::Prefix: {
+    Value bound = mask.getBounds().empty()
+                      ? load(block, "prefix_lengths", slot.b)
+                      : i32(std::min<int64_t>(mask.getBounds()[0], INT32_MAX));
+    return compare(arith::CmpIPredicate::slt, keyPosition(block, slot), bound);
+  }
+  case MaskKind::Document:
+    return compare(arith::CmpIPredicate::eq, load(block, "q_segments", {slot.b, slot.i}),
+                   load(block, "kv_segments", {slot.b, slot.j}));
+  case MaskKind::And:
+  case MaskKind::Or: {
+    Value result;
+    for (Attribute child : mask.getChildren()) {
+      Value term = maskPredicate(block, slot, cast<MaskAttr>(child));
+      if (!result)
+        result = term;
+      else if (mask.getKind() == MaskKind::And)
+        result = arith::AndIOp::create(b, loc, result, term);
+      else
+        result = arith::OrIOp::create(b, loc, result, term);
+    }
+    return result;
+  }
+  }
+  llvm_unreachable("covered switch");
+}
+
+void Planner::buildVisible(KeyLoopOp loop) {
+  bool needed = op.getMask() || op.getMaskTensor() || !op.getMaskMod().empty() ||
+                op.getQLengths() || op.getKvLengths() || op.isPaged();
+  if (!needed)
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> leading(7, b.getI32Type());
+  Block *block = open(loop.getVisible(), leading);
+  auto arg = [&](unsigned n) -> Value { return block->getArgument(n); };
+  SlotView slot{arg(0), arg(1), arg(2), arg(3), arg(4), arg(5), arg(6)};
+  Value result;
+  if (op.getKvLengths())
+    result = both(result, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, slot.j,
+                                                load(block, "kv_lengths", slot.b)));
+  if (op.getQLengths())
+    result = both(result, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, slot.i,
+                                                load(block, "q_lengths", slot.b)));
+  if (op.isPaged()) {
+    // A page entry of -1 holds no keys.
+    Value page = arith::ShRSIOp::create(b, loc, slot.j, i32(llvm::Log2_64(*op.getPageSize())));
+    Value entry = load(block, "page_table", {slot.b, slot.g, page});
+    result = both(result,
+                  arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, entry, i32(0)));
+  }
+  if (op.getMask())
+    result = both(result, maskPredicate(block, slot, *op.getMask()));
+  if (op.getMaskTensor())
+    result = both(result, load(block, "mask_tensor",
+                               fullIndices(slot, auxIn(block, "mask_tensor"))));
+  if (!op.getMaskMod().empty()) {
+    Block &source = op.getMaskMod().front();
+    IRMapping mapping;
+    Value positions[] = {slot.b, slot.h, queryPosition(block, slot), keyPosition(block, slot)};
+    mapping.map(source.getArguments().take_front(4), ValueRange(positions));
+    mapping.map(source.getArguments().drop_front(4),
+                block->getArguments().take_back(op.getCaptures().size()));
+    for (Operation &inner : source.without_terminator())
+      b.clone(inner, mapping);
+    result = both(result, mapping.lookupOrDefault(source.getTerminator()->getOperand(0)));
+  }
+  YieldOp::create(b, loc, result);
+}
+
+//===----------------------------------------------------------------------===//
+// score
+//===----------------------------------------------------------------------===//
+
+void Planner::buildScore(KeyLoopOp loop) {
+  if (!op.getSoftcap() && op.getScoreMod().empty() && !op.getBias() && !op.getLogWeight())
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  FloatType state = op.getStateType();
+  SmallVector<Type> leading = {state};
+  leading.append(7, b.getI32Type());
+  Block *block = open(loop.getScore(), leading);
+  auto arg = [&](unsigned n) -> Value { return block->getArgument(n); };
+  SlotView slot{arg(1), arg(2), arg(3), arg(4), arg(5), arg(6), arg(7)};
+  Value score = arg(0);
+  auto toState = [&](Value value) -> Value {
+    auto type = cast<FloatType>(value.getType());
+    if (type == state)
+      return value;
+    if (type.getWidth() < state.getWidth())
+      return arith::ExtFOp::create(b, loc, state, value);
+    return arith::TruncFOp::create(b, loc, state, value);
+  };
+  auto number = [&](double value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(state, value));
+  };
+  if (op.getSoftcap()) {
+    double cap = op.getSoftcap()->convertToDouble();
+    Value inner = arith::MulFOp::create(b, loc, score, number(1.0 / cap));
+    score = arith::MulFOp::create(b, loc, math::TanhOp::create(b, loc, inner), number(cap));
+  }
+  if (!op.getScoreMod().empty()) {
+    Block &source = op.getScoreMod().front();
+    IRMapping mapping;
+    Value arguments[] = {score, slot.b, slot.h, queryPosition(block, slot),
+                         keyPosition(block, slot)};
+    mapping.map(source.getArguments().take_front(5), ValueRange(arguments));
+    mapping.map(source.getArguments().drop_front(5),
+                block->getArguments().take_back(op.getCaptures().size()));
+    for (Operation &inner : source.without_terminator())
+      b.clone(inner, mapping);
+    score = mapping.lookupOrDefault(source.getTerminator()->getOperand(0));
+  }
+  if (op.getBias())
+    score = arith::AddFOp::create(
+        b, loc, score, toState(load(block, "bias", fullIndices(slot, auxIn(block, "bias")))));
+  if (op.getLogWeight())
+    score = arith::AddFOp::create(b, loc, score,
+                                  toState(load(block, "log_weight", {slot.b, slot.g, slot.j})));
+  YieldOp::create(b, loc, score);
+}
+
+//===----------------------------------------------------------------------===//
+// range
+//===----------------------------------------------------------------------===//
+
+void Planner::buildRange(KeyLoopOp loop) {
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> leading(7, b.getIndexType());
+  Block *block = open(loop.getRange(), leading);
+  KeyRangeBuilder builder(b, loc, op, [&](StringRef role) { return auxIn(block, role); });
+  KeyRange range = builder.build(block->getArguments().take_front(7));
+  YieldOp::create(b, loc, ValueRange{range.begin, range.fullBegin, range.fullEnd, range.end});
+}
+
+FailureOr<KeyLoopOp> Planner::run() {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op);
+  gatherAux();
+  ReifiedRankedShapedTypeDims shapes;
+  if (failed(op.reifyResultShapes(b, shapes)))
+    return failure();
+  SmallVector<Value> outs;
+  for (auto [result, shape] : llvm::zip(op->getResults(), shapes)) {
+    auto type = cast<RankedTensorType>(result.getType());
+    outs.push_back(tensor::EmptyOp::create(b, loc, shape, type.getElementType()));
+  }
+  // A prefix alone needs no equal lengths; comparing positions without saying
+  // how they line up does (attention_c18).
+  bool equalLengths = op.readsPositions() && !op.getAlign() && !op.getQPositions();
+  bool sparse = op.getMaskTensor() || !op.getMaskMod().empty() || op.getQSegments() ||
+                op.getQPositions() || op.isPaged();
+  auto loop = KeyLoopOp::create(
+      b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getPageTable(),
+      op.getSinks(), aux, outs, b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
+      op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(),
+      equalLengths ? b.getUnitAttr() : UnitAttr(), sparse ? b.getUnitAttr() : UnitAttr());
+  buildRange(loop);
+  buildVisible(loop);
+  buildScore(loop);
+  SmallVector<Value> results;
+  for (auto [result, old] : llvm::zip(loop.getResults(), op->getResults())) {
+    Value value = result;
+    if (value.getType() != old.getType())
+      value = tensor::CastOp::create(b, loc, old.getType(), value);
+    results.push_back(value);
+  }
+  b.replaceOp(op, results);
+  return loop;
+}
+
+FailureOr<KeyLoopOp> mlir::attn::planKeys(RewriterBase &rewriter, AttentionOp op) {
+  return Planner(rewriter, op).run();
+}
+
+namespace {
+struct PlanKeysPass : public attn::impl::PlanKeysBase<PlanKeysPass> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<AttentionOp> ops;
+    getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
+    for (AttentionOp op : ops)
+      if (failed(planKeys(rewriter, op)))
+        return signalPassFailure();
+  }
+};
+} // namespace

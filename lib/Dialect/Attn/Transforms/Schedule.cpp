@@ -1,0 +1,63 @@
+//===- Schedule.cpp - Tiles, splits and micro-kernel -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The schedule table and the pass that writes its rows into the IR.
+//===----------------------------------------------------------------------===//
+
+#include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Dialect/Attn/Transforms/Transforms.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_SCHEDULE
+#include "attn/Dialect/Attn/Transforms/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+/// One row per instruction set. key_rows * q_vectors accumulators, q_vectors
+/// query vectors and one broadcast must fit the register file: avx512 has 32
+/// registers (8 * 3 + 3 + 1 = 28), avx2 has 16 (4 * 3 + 3 + 1 = 16).
+struct Row {
+  StringRef isa;
+  int64_t vectorBytes, qVectors, strips, keyRows, kvTile;
+};
+constexpr Row kTable[] = {
+    {"avx512", 64, 3, 4, 8, 128}, {"avx2", 32, 3, 8, 4, 128}, {"sse4", 16, 3, 8, 4, 64},
+    {"neon", 16, 4, 8, 4, 64},    {"generic", 16, 2, 8, 4, 64},
+};
+
+struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
+  using ScheduleBase::ScheduleBase;
+  void runOnOperation() override {
+    WalkResult result = getOperation().walk([&](AttentionOp op) {
+      if (op.getSchedule())
+        return WalkResult::advance();
+      FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
+      if (failed(schedule)) {
+        op.emitError() << "expects isa to be avx512, avx2, sse4, neon or generic, but got '" << isa
+                       << "'";
+        return WalkResult::interrupt();
+      }
+      op.setScheduleAttr(*schedule);
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+} // namespace
+
+FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionOp op, StringRef isa) {
+  const Row *row = llvm::find_if(kTable, [&](const Row &row) { return row.isa == isa; });
+  if (row == std::end(kTable))
+    return failure();
+  int64_t lanes = row->vectorBytes * 8 / op.getStateType().getWidth();
+  // Decode rows (queries x heads of one group) up to this many read K and V in
+  // place; more rows pay for staging a tile.
+  int64_t fewRows = 8;
+  return ScheduleAttr::get(op.getContext(), isa, lanes, row->qVectors, row->strips, row->keyRows,
+                           row->kvTile, fewRows, /*split_keys=*/1024);
+}
