@@ -10,6 +10,8 @@
 
 #include "attn/Dialect/Attn/Transforms/Transforms.h"
 
+#include <functional>
+
 namespace mlir::attn {
 
 /// Writes the range region of a key loop.
@@ -23,8 +25,8 @@ namespace mlir::attn {
 class KeyRangeBuilder {
 public:
   KeyRangeBuilder(OpBuilder &b, Location loc, AttentionOp op,
-                  llvm::function_ref<Value(StringRef)> aux)
-      : b(b), loc(loc), op(op), aux(aux) {}
+                  std::function<Value(StringRef)> aux)
+      : b(b), loc(loc), op(op), aux(std::move(aux)) {}
 
   /// `arguments` are b, h, g, i0, i1, Sq, Sk, as index.
   KeyRange build(ValueRange arguments);
@@ -52,7 +54,7 @@ private:
   OpBuilder &b;
   Location loc;
   AttentionOp op;
-  llvm::function_ref<Value(StringRef)> aux;
+  std::function<Value(StringRef)> aux;
   Value batch, i0, i1, sq, sk, zero;
   // Positions of the first and last query of the block, where they are affine.
   Value firstPosition, lastPosition;
