@@ -56,40 +56,36 @@ class Model:
         for index, layer in enumerate(self._layers):
             keys, values = self._keys[index], self._values[index]
             h = _rms_norm(x, layer["attn_norm"], epsilon)
-            q = self._rotate(h @ layer["attn_q"], begin)
-            k = self._rotate(h @ layer["attn_k"], begin)
-            v = h @ layer["attn_v"]
-            keys[0, :, begin:end] = _split_heads(k, config.kv_heads)
-            values[0, :, begin:end] = _split_heads(v, config.kv_heads)
-            q = _split_heads(q, config.heads)[None]
+            # Rows of one product: all query heads, then all key heads, then all value heads.
+            heads = (h @ layer["attn_qkv"]).reshape(new, -1, config.head_dim)
+            q, k, v = np.split(heads, (config.heads, config.heads + config.kv_heads), axis=1)
+            keys[0, :, begin:end] = self._rotate(k, begin).swapaxes(0, 1)
+            values[0, :, begin:end] = v.swapaxes(0, 1)
+            q = self._rotate(q, begin).swapaxes(0, 1)[None]
             out = self._attention(q, keys[:, :, :end], values[:, :, :end])
             x += out[0].swapaxes(0, 1).reshape(new, config.width) @ layer["attn_output"]
             h = _rms_norm(x, layer["ffn_norm"], epsilon)
-            x += (_silu(h @ layer["ffn_gate"]) * (h @ layer["ffn_up"])) @ layer["ffn_down"]
+            gate, up = np.split(h @ layer["ffn_gate_up"], 2, axis=1)
+            x += (_silu(gate) * up) @ layer["ffn_down"]
         self.length = end
         last = _rms_norm(x[-1:], self._tensors["output_norm.weight"], epsilon)
         return (last @ self._embedding)[0]
 
-    def _rotate(self, rows: np.ndarray, begin: int) -> np.ndarray:
-        """RoPE on rows [new, heads * head_dim], the first at position `begin`."""
-        pairs = rows.reshape(len(rows), -1, self.config.head_dim).view(np.complex64)
-        pairs *= self._rotations[begin : begin + len(rows), None]
-        return rows
+    def _rotate(self, heads: np.ndarray, begin: int) -> np.ndarray:
+        """RoPE in place on heads [new, any, head_dim], the first row at position `begin`."""
+        pairs = heads.view(np.complex64)
+        pairs *= self._rotations[begin : begin + len(heads), None]
+        return heads
 
 
 def _layer(weights: Weights, index: int) -> dict[str, np.ndarray]:
-    names = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down"
+    names = "attn_norm attn_qkv attn_output ffn_norm ffn_gate_up ffn_down"
     return {name: weights[f"blk.{index}.{name}.weight"] for name in names.split()}
 
 
-def _split_heads(rows: np.ndarray, heads: int) -> np.ndarray:
-    """A view of rows [new, heads * head_dim] as [heads, new, head_dim]."""
-    return rows.reshape(len(rows), heads, -1).swapaxes(0, 1)
-
-
 def _rms_norm(x: np.ndarray, gain: np.ndarray, epsilon: float) -> np.ndarray:
-    scale = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(epsilon))
-    return x * scale * gain
+    mean_square = np.einsum("ij,ij->i", x, x)[:, None] / np.float32(x.shape[1])
+    return x * (1 / np.sqrt(mean_square + np.float32(epsilon))) * gain
 
 
 def _silu(x: np.ndarray) -> np.ndarray:

@@ -44,21 +44,22 @@ class Reference:
         x = self._weights["token_embd.weight"][:, list(tokens)].T.astype(np.float64)
         for layer in range(config.layers):
             h = self._norm(x, f"blk.{layer}.attn_norm")
-            q = rotate(self._project_halves(h, layer, "attn_q", config.heads))
-            k = rotate(self._project_halves(h, layer, "attn_k", config.kv_heads))
-            v = self._linear(h, f"blk.{layer}.attn_v")
-            v = v.reshape(count, config.kv_heads, config.head_dim).transpose(1, 0, 2)
+            qkv = self._linear(h, f"blk.{layer}.attn_qkv")
+            kv_width = config.kv_heads * config.head_dim
+            q = rotate(self._halves(qkv[:, : config.width]))
+            k = rotate(self._halves(qkv[:, config.width : -kv_width]))
+            v = qkv[:, -kv_width:].reshape(count, config.kv_heads, config.head_dim)
             group = config.heads // config.kv_heads
-            mixed = attend(q, np.repeat(k, group, axis=0), np.repeat(v, group, axis=0))
+            k, v = np.repeat(k, group, axis=0), np.repeat(v.transpose(1, 0, 2), group, axis=0)
+            mixed = attend(q, k, v)
             mixed = mixed.transpose(1, 0, 2).reshape(count, config.width)
             x = x + self._linear(mixed, f"blk.{layer}.attn_output")
             h = self._norm(x, f"blk.{layer}.ffn_norm")
-            gate = self._linear(h, f"blk.{layer}.ffn_gate")
+            gate_up = self._linear(h, f"blk.{layer}.ffn_gate_up")
+            gate, up = gate_up[:, : gate_up.shape[1] // 2], gate_up[:, gate_up.shape[1] // 2 :]
             # silu(g) = g * sigmoid(g), with the sigmoid written as a tanh.
             gate = gate * 0.5 * (1 + np.tanh(0.5 * gate))
-            x = x + self._linear(
-                gate * self._linear(h, f"blk.{layer}.ffn_up"), f"blk.{layer}.ffn_down"
-            )
+            x = x + self._linear(gate * up, f"blk.{layer}.ffn_down")
         return self._norm(x, "output_norm")
 
     def logits(self, hidden: np.ndarray) -> np.ndarray:
@@ -87,11 +88,10 @@ class Reference:
         mean_square = np.einsum("ij,ij->i", x, x) / x.shape[1]
         return x / np.sqrt(mean_square + self.config.norm_epsilon)[:, None] * self._double(name)
 
-    def _project_halves(self, h: np.ndarray, layer: int, name: str, heads: int) -> np.ndarray:
-        """A q or k projection as [heads, tokens, head_dim], even features first, then odd."""
-        rows = self._linear(h, f"blk.{layer}.{name}")
-        pairs = rows.reshape(len(h), heads, self.config.head_dim // 2, 2)
-        return pairs.transpose(1, 0, 3, 2).reshape(heads, len(h), self.config.head_dim)
+    def _halves(self, rows: np.ndarray) -> np.ndarray:
+        """Rows [tokens, heads * d] as [heads, tokens, d], even features first, then odd."""
+        pairs = rows.reshape(len(rows), -1, self.config.head_dim // 2, 2)
+        return pairs.transpose(1, 0, 3, 2).reshape(-1, len(rows), self.config.head_dim)
 
 
 def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray, block: int = 512) -> np.ndarray:

@@ -27,6 +27,13 @@ from ..modelfiles import model_file
 # Part of the name of a cached copy: raised whenever its contents change meaning.
 CACHE_FORMAT = 1
 
+# Matrices that read the same input stand side by side in one: a decode step is a chain of
+# matrix-vector products, and few wide ones use the memory's bandwidth better than many narrow.
+FUSED = {
+    "attn_qkv.weight": ("attn_q.weight", "attn_k.weight", "attn_v.weight"),
+    "ffn_gate_up.weight": ("ffn_gate.weight", "ffn_up.weight"),
+}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -49,9 +56,8 @@ class Config:
 class Weights:
     """A model as its file describes it.
 
-    `tensors` maps GGUF names to float32 arrays. Matrices are stored [in, out], the
-    transpose of the file's order: `x[1, in] @ w[in, out]` then streams through memory
-    row by row, which a decode step, bound by memory, needs most.
+    `tensors` maps GGUF names, and those of FUSED, to float32 arrays. Matrices are stored
+    [in, out], the transpose of the file's order, as `x[1, in] @ w[in, out]` likes it best.
     `vocabulary`, `merges` and `special` are the tokenizer's tables.
     """
 
@@ -103,22 +109,31 @@ def _cache_folder() -> Path:
 
 
 class _Tensors:
-    """The dequantised tensors of a GGUF file, one at a time, so that memory holds only one."""
+    """A GGUF file's tensors, dequantised and fused one at a time: memory never holds them all."""
 
     def __init__(self, reader: Any) -> None:
-        self._tensors = sorted(reader.tensors, key=lambda tensor: tensor.name)
+        stored = {tensor.name: tensor for tensor in reader.tensors}
+        self._parts: dict[str, list[Any]] = {}
+        for block in range(int(reader.get_field("llama.block_count").contents())):
+            for fused, names in FUSED.items():
+                parts = [f"blk.{block}.{name}" for name in names]
+                if missing := [part for part in parts if part not in stored]:
+                    raise ValueError(f"expects the file to hold {', '.join(missing)}")
+                self._parts[f"blk.{block}.{fused}"] = [stored.pop(part) for part in parts]
+        self._parts.update({name: [tensor] for name, tensor in stored.items()})
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        for tensor in self._tensors:
+        for name, parts in self._parts.items():
             # GGUF lists the fastest dimension first: a matrix is already spelled (in, out).
-            yield tensor.name, tuple(int(dim) for dim in tensor.shape)
+            *rest, _ = parts[0].shape
+            yield name, (*map(int, rest), sum(int(part.shape[-1]) for part in parts))
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         import gguf
 
-        for tensor in self._tensors:
-            values = gguf.dequantize(tensor.data, tensor.tensor_type)
-            yield tensor.name, np.ascontiguousarray(values.T, dtype=np.float32)
+        for name, parts in self._parts.items():
+            values = [gguf.dequantize(part.data, part.tensor_type).T for part in parts]
+            yield name, np.ascontiguousarray(np.concatenate(values, axis=-1), dtype=np.float32)
 
 
 def _read_gguf(path: Path) -> tuple[dict[str, Any], _Tensors]:

@@ -205,8 +205,17 @@ def test_stream_yields_the_text_with_no_half_characters(tokenizer):
 
 @pytest.fixture
 def small_gguf(tmp_path: Path):
-    """A GGUF file with SmolLM2's fields and three small tensors, one per storage type."""
+    """A GGUF file with SmolLM2's fields and small tensors of its three storage types."""
     import gguf
+
+    kinds = {
+        "token_embd": gguf.GGMLQuantizationType.Q8_0,
+        "blk.0.attn_q": gguf.GGMLQuantizationType.Q4_1,
+        "blk.0.attn_k": gguf.GGMLQuantizationType.F32,
+        "blk.0.attn_v": gguf.GGMLQuantizationType.Q8_0,
+        "blk.0.ffn_gate": gguf.GGMLQuantizationType.Q4_1,
+        "blk.0.ffn_up": gguf.GGMLQuantizationType.Q4_1,
+    }
 
     def build(name: str = "small.gguf", architecture: str = "llama", extra: str = "") -> Path:
         path = tmp_path / name
@@ -224,13 +233,11 @@ def small_gguf(tmp_path: Path):
         writer.add_token_merges(["a b"])
         writer.add_token_types([3, 1, 1, 1])
         writer.add_eos_token_id(0)
-        values = np.random.default_rng(3).standard_normal((4, 64)).astype(np.float32)
-        for tensor, kind in (
-            ("token_embd.weight", gguf.GGMLQuantizationType.Q8_0),
-            ("blk.0.attn_q.weight", gguf.GGMLQuantizationType.Q4_1),
-        ):
-            writer.add_tensor(tensor, gguf.quantize(values, kind), raw_dtype=kind)
-        writer.add_tensor(extra or "output_norm.weight", values[0])
+        random = np.random.default_rng(3)
+        for rows, (tensor, kind) in enumerate(kinds.items(), 4):
+            values = random.standard_normal((rows, 64)).astype(np.float32)
+            writer.add_tensor(f"{tensor}.weight", gguf.quantize(values, kind), raw_dtype=kind)
+        writer.add_tensor(extra or "output_norm.weight", np.ones(64, np.float32))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
@@ -252,20 +259,27 @@ def same(left: model_weights.Weights, right: model_weights.Weights) -> bool:
 def test_quantised_blocks_are_what_the_format_says(small_gguf, tmp_path):
     import gguf
 
+    def q4_1(raw: np.ndarray) -> np.ndarray:
+        """32 values as a float16 step, a float16 offset and 16 bytes: low nibbles, then high."""
+        block = raw.reshape(len(raw), 2, 20)
+        step, offset = block[..., :4].copy().view(np.float16).astype(np.float32).transpose(2, 0, 1)
+        nibbles = np.concatenate([block[..., 4:] & 15, block[..., 4:] >> 4], axis=-1)
+        return (nibbles * step[..., None] + offset[..., None]).reshape(len(raw), 64)
+
+    def q8_0(raw: np.ndarray) -> np.ndarray:
+        """32 values as a float16 step and 32 signed bytes."""
+        block = raw.reshape(len(raw), 2, 34)
+        step = block[..., :2].copy().view(np.float16).astype(np.float32)
+        return (block[..., 2:].view(np.int8) * step).reshape(len(raw), 64)
+
     path = small_gguf()
     loaded = model_weights.load(path, tmp_path / "cache")
-    raw = {tensor.name: tensor.data for tensor in gguf.GGUFReader(str(path)).tensors}
-    # Q4_1: 32 values as a float16 step, a float16 offset, and 16 bytes: low nibbles, then high.
-    block = raw["blk.0.attn_q.weight"].reshape(4, 2, 20)
-    step, offset = block[..., :4].copy().view(np.float16).astype(np.float32).transpose(2, 0, 1)
-    nibbles = np.concatenate([block[..., 4:] & 15, block[..., 4:] >> 4], axis=-1)
-    expected = nibbles * step[..., None] + offset[..., None]
-    np.testing.assert_array_equal(loaded["blk.0.attn_q.weight"], expected.reshape(4, 64).T)
-    # Q8_0: 32 values as a float16 step and 32 signed bytes.
-    block = raw["token_embd.weight"].reshape(4, 2, 34)
-    step = block[..., :2].copy().view(np.float16).astype(np.float32)
-    expected = block[..., 2:].view(np.int8) * step
-    np.testing.assert_array_equal(loaded["token_embd.weight"], expected.reshape(4, 64).T)
+    raw = {tensor.name[:-7]: tensor.data for tensor in gguf.GGUFReader(str(path)).tensors}
+    np.testing.assert_array_equal(loaded["token_embd.weight"], q8_0(raw["token_embd"]).T)
+    qkv = [q4_1(raw["blk.0.attn_q"]), raw["blk.0.attn_k"], q8_0(raw["blk.0.attn_v"])]
+    np.testing.assert_array_equal(loaded["blk.0.attn_qkv.weight"], np.concatenate(qkv).T)
+    gate_up = [q4_1(raw["blk.0.ffn_gate"]), q4_1(raw["blk.0.ffn_up"])]
+    np.testing.assert_array_equal(loaded["blk.0.ffn_gate_up.weight"], np.concatenate(gate_up).T)
 
 
 def test_second_start_maps_the_copy(small_gguf, tmp_path):
