@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from .model import Attention
@@ -29,4 +27,10 @@ BACKENDS = ("attn", "numpy")
 def make_attention(backend: str, threads: int | None = None) -> Attention:
     if backend == "numpy":
         return numpy_attention
+    if backend == "attn":
+        import attn  # Not needed for --help, nor for the numpy backend.
+
+        if threads is not None:
+            attn.set_num_threads(threads)
+        return lambda q, k, v, lengths: attn.attention(q, k, v, kv_lengths=lengths)
     raise ValueError(f"expects a backend out of {', '.join(BACKENDS)}, but got '{backend}'")
