@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import weights as model_weights
-from .attention import make_attention
+from .attention import TimedAttention, make_attention
 from .generate import Comparison, Generation, compare, generate
 from .model import Model
 from .reference import Reference
@@ -101,8 +101,15 @@ def _verdict(comparison: Comparison) -> str:
     return "the same greedy tokens"
 
 
-def _as_json(options, tokenizer, done: Generation, attention, share, comparison) -> dict:
-    result = {
+def _as_json(
+    options: argparse.Namespace,
+    tokenizer: SmolLM2Tokenizer,
+    done: Generation,
+    attention: TimedAttention,
+    share: float,
+    comparison: Comparison | None,
+) -> dict[str, object]:
+    result: dict[str, object] = {
         "backend": options.backend,
         "prompt_ids": done.prompt,
         "ids": done.ids,

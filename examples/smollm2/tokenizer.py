@@ -61,6 +61,7 @@ class SmolLM2Tokenizer:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
     def stream(self) -> "TextStream":
+        """A decoder for ids that come one by one."""
         return TextStream(self._tokenizer)
 
 
