@@ -301,7 +301,8 @@ void AxesAttr::print(AsmPrinter &printer) const {
 
 LogicalResult AxesAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> q,
                                ArrayRef<int64_t> k, ArrayRef<int64_t> v) {
-  for (auto [names, order] : llvm::zip(kAxisNames, ArrayRef<ArrayRef<int64_t>>{q, k, v})) {
+  ArrayRef<int64_t> orders[] = {q, k, v};
+  for (auto [names, order] : llvm::zip(kAxisNames, orders)) {
     SmallVector<int64_t> sorted(order);
     llvm::sort(sorted);
     if (sorted != SmallVector<int64_t>{0, 1, 2, 3})

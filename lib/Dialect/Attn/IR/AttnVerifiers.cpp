@@ -64,8 +64,8 @@ static LogicalResult verifyOperand(Operation *op, StringRef what, Value value, T
                                    ArrayRef<Expected> shape) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getElementType() != element)
-    return op->emitOpError() << "expects " << what << " to have element type '" << element
-                             << "', but got '" << type.getElementType() << "'";
+    return op->emitOpError() << "expects " << what << " to have element type " << element
+                             << ", but got " << type.getElementType();
   if (type.getRank() != static_cast<int64_t>(shape.size()))
     return op->emitOpError() << "expects " << what << " to have rank " << shape.size()
                              << ", but got rank " << type.getRank();
@@ -135,8 +135,8 @@ static LogicalResult verifyScalarRegion(Operation *op, Region &region, StringRef
   auto yield = dyn_cast<YieldOp>(block.back());
   if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != result) {
     InFlightDiagnostic diag = op->emitOpError() // yield_c1
-                              << "expects " << name << " to yield one '" << result
-                              << "', but got ";
+                              << "expects " << name << " to yield one " << result
+                              << ", but got ";
     if (!yield)
       return diag << "a block that does not end in attn.yield";
     return diag << "(" << TypeRange(yield->getOperandTypes()) << ")";
@@ -162,11 +162,10 @@ static LogicalResult verifyShapes(AttentionOp op) {
     Type element = type.getElementType(); // attention_c2
     if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element))
       return op.emitOpError() << "expects " << name
-                              << " to have element type f64, f32, f16 or bf16, but got '" << element
-                              << "'";
+                              << " to have element type f64, f32, f16 or bf16, but got " << element;
     if (element != q.getElementType())
-      return op.emitOpError() << "expects q, k and v to have the same element type, but got '"
-                              << q.getElementType() << "' for q and '" << element << "' for "
+      return op.emitOpError() << "expects q, k and v to have the same element type, but got "
+                              << q.getElementType() << " for q and " << element << " for "
                               << name;
     if (bytesOverflow(type)) // attention_c33
       return op.emitOpError() << "expects the byte size of " << name
@@ -209,17 +208,17 @@ static LogicalResult verifyShapes(AttentionOp op) {
   outShape[3] = e;
   auto out = cast<RankedTensorType>(op.getOut().getType());
   if (out.getElementType() != q.getElementType() || failed(verifyCompatibleShape(out.getShape(), outShape))) // attention_c8
-    return op.emitOpError() << "expects out to be " << shapeText(outShape) << " of '"
-                            << q.getElementType() << "', but got " << shapeText(out.getShape())
-                            << " of '" << out.getElementType() << "'";
+    return op.emitOpError() << "expects out to be " << shapeText(outShape) << " of "
+                            << q.getElementType() << ", but got " << shapeText(out.getShape())
+                            << " of " << out.getElementType();
   if (op.getLse()) { // attention_c9
     auto lse = cast<RankedTensorType>(op.getLse().getType());
     int64_t lseShape[] = {op.getQDim(kBatch), op.getQDim(kHead), op.getQDim(kSeq)};
     if (lse.getElementType() != op.getStateType() || lse.getRank() != 3 ||
         failed(verifyCompatibleShape(lse.getShape(), lseShape)))
-      return op.emitOpError() << "expects lse to be " << shapeText(lseShape) << " of '"
-                              << op.getStateType() << "', but got " << shapeText(lse.getShape())
-                              << " of '" << lse.getElementType() << "'";
+      return op.emitOpError() << "expects lse to be " << shapeText(lseShape) << " of "
+                              << op.getStateType() << ", but got " << shapeText(lse.getShape())
+                              << " of " << lse.getElementType();
   }
   if (op.getScale() && !op.getScale()->isFinite()) // attention_c11
     return op.emitOpError() << "expects scale to be finite, but got " << op.getScaleValue();
@@ -255,8 +254,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
     Type element = cast<RankedTensorType>(bias.getType()).getElementType();
     Type qElement = cast<RankedTensorType>(op.getQ().getType()).getElementType();
     if (element != f32 && element != qElement)
-      return op.emitOpError() << "expects bias to have element type 'f32' or '" << qElement
-                              << "', but got '" << element << "'";
+      return op.emitOpError() << "expects bias to have element type 'f32' or " << qElement
+                              << ", but got " << element;
     if (failed(verifyBroadcast(op, "bias", bias, full)))
       return failure();
   }
@@ -264,8 +263,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
     Type element = cast<RankedTensorType>(mask.getType()).getElementType();
     if (element != i1)
       return op.emitOpError() << "expects mask_tensor to have element type 'i1' (true = attend), "
-                                 "but got '"
-                              << element << "'; a float mask is a bias";
+                                 "but got "
+                              << element << "; a float mask is a bias";
     if (failed(verifyBroadcast(op, "mask_tensor", mask, full)))
       return failure();
   }
@@ -295,8 +294,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
       return op.emitOpError() << "expects cu_q and cu_kv together, but got only " // attention_c19
                               << (op.getCuQ() ? "cu_q" : "cu_kv");
     int64_t sizes[2];
-    for (auto [index, named] : llvm::enumerate(
-             ArrayRef<std::pair<StringRef, Value>>{{"cu_q", op.getCuQ()}, {"cu_kv", op.getCuKv()}})) {
+    std::pair<StringRef, Value> both[] = {{"cu_q", op.getCuQ()}, {"cu_kv", op.getCuKv()}};
+    for (auto [index, named] : llvm::enumerate(both)) {
       Expected any[] = {{ShapedType::kDynamic, false, "documents + 1"}};
       if (failed(verifyOperand(op, named.first, named.second, i32, any)))
         return failure();
@@ -342,8 +341,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
     if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element) &&
         !(element.isSignlessInteger() && llvm::is_contained({1, 8, 32, 64}, element.getIntOrFloatBitWidth())))
       return op.emitOpError() << "expects captures to have element type f64, f32, f16, bf16, i64, "
-                                 "i32, i8 or i1, but got '"
-                              << element << "'";
+                                 "i32, i8 or i1, but got "
+                              << element;
   }
   if (!op.getCaptures().empty() && op.getScoreMod().empty() && op.getMaskMod().empty())
     return op.emitOpError() << "expects captures to come with score_mod or mask_mod, but got "
@@ -420,19 +419,19 @@ LogicalResult MergeStatesOp::verify() {
   Type element = first.getElementType();
   if (!isa<Float64Type, Float32Type, Float16Type, BFloat16Type>(element) || first.getRank() < 1) // merge_states_c2
     return emitOpError() << "expects outs of rank 1 or more with element type f64, f32, f16 or "
-                            "bf16, but got '"
-                         << first << "'";
+                            "bf16, but got "
+                         << first;
   for (Value out : getOuts())
     if (out.getType() != first) // merge_states_c2
-      return emitOpError() << "expects every out to have type '" << first << "', but got '"
-                           << out.getType() << "'";
+      return emitOpError() << "expects every out to have type " << first << ", but got "
+                           << out.getType();
   Type state = element.isF64() ? Type(Float64Type::get(getContext()))
                                : Type(Float32Type::get(getContext()));
   for (Value lse : getLses()) {
     auto type = cast<RankedTensorType>(lse.getType());
     if (type.getElementType() != state) // merge_states_c4
-      return emitOpError() << "expects every lse to have element type '" << state << "', but got '"
-                           << type.getElementType() << "'";
+      return emitOpError() << "expects every lse to have element type " << state << ", but got "
+                           << type.getElementType();
     if (type != getLses().front().getType() ||
         failed(verifyCompatibleShape(type.getShape(), first.getShape().drop_back()))) // merge_states_c3
       return emitOpError() << "expects every lse to have shape "
@@ -440,9 +439,9 @@ LogicalResult MergeStatesOp::verify() {
                            << shapeText(type.getShape());
   }
   if (getOut().getType() != first || getLse().getType() != getLses().front().getType()) // merge_states_c5
-    return emitOpError() << "expects results of types '" << first << "' and '"
-                         << getLses().front().getType() << "', but got '" << getOut().getType()
-                         << "' and '" << getLse().getType() << "'";
+    return emitOpError() << "expects results of types " << first << " and "
+                         << getLses().front().getType() << ", but got " << getOut().getType()
+                         << " and " << getLse().getType();
   return success();
 }
 

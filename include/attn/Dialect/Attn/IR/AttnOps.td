@@ -81,7 +81,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
 
     ```mlir
     %out, %lse = attn.attention %q, %k, %v
-        mask #attn.mask<causal> align bottom_right
+        mask <causal> align bottom_right
         kv_lengths(%n : tensor<?xi32>)
         score_mod {
         ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32):
