@@ -766,7 +766,7 @@ func.func @attention_c34_too_many_queries(%q: tensor<1x1x2147483648x1xf32>, %k: 
 // -----
 
 func.func @attention_c35_no_lanes(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>) {
-  // expected-error@+2 {{expects lanes of the schedule to lie between 1 and 64, but got 0}}
+  // expected-error@+1 {{expects lanes of the schedule to lie between 1 and 64, but got 0}}
   %out = attn.attention %q, %k, %v {schedule = #attn.schedule<isa = "avx2", lanes = 0, q_vectors = 1, strips = 4, key_rows = 4, kv_tile = 64, few_rows = 4, split_keys = 512>}
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
   return
