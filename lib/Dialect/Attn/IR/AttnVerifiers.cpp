@@ -485,6 +485,11 @@ LogicalResult KeyLoopOp::verify() {
                          << " roles and " << getAux().size() << " operands";
   if (getOuts().empty() || getOuts().size() > 2) // key_loop_c2
     return emitOpError() << "expects out, or out and lse, but got " << getOuts().size() << " outs";
+  return success();
+}
+
+// Once the blocks themselves are known to end in a terminator.
+LogicalResult KeyLoopOp::verifyRegions() {
   Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
   Type index = IndexType::get(getContext());
   SmallVector<Type> rangeArguments(7, index);

@@ -348,6 +348,7 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     attr-dict (`->` type($results)^)?
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
     AxesAttr getAxesOrDefault();
