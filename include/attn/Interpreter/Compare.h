@@ -1,0 +1,77 @@
+//===- Compare.h - How close is equal ---------------------------*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The one rule by which a result of compiled code is judged (docs/Spec.md,
+// section 5).
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_INTERPRETER_COMPARE_H
+#define ATTN_INTERPRETER_COMPARE_H
+
+#include "attn/Interpreter/Interpreter.h"
+
+namespace mlir::attn {
+
+/// The verdict on one result.
+struct ResultComparison {
+  /// Largest |got - oracle|, and largest |got - oracle| / |oracle|.
+  double maxAbsError = 0, maxRelError = 0;
+  /// Largest |plain - oracle|: what the same arithmetic costs done plainly.
+  double plainError = 0;
+  /// What maxAbsError may be.
+  double allowed = 0;
+  bool pass = true;
+  /// Why not, with the element: "expects 0.5 at [0, 3], but got nan".
+  std::string reason;
+};
+
+/// The verdict on all results of a run.
+struct Comparison {
+  llvm::SmallVector<ResultComparison> results;
+  double maxAbsError = 0, maxRelError = 0;
+  bool pass = true;
+
+  /// "max_abs_err=1.2e-07 max_rel_err=3.0e-06 PASS"
+  std::string summary() const;
+};
+
+/// Judges one result against the oracle's.
+///
+/// A float result passes when
+///
+///     max |got - oracle| <= max(2 * max |plain - oracle|, ulp(M))
+///
+/// where `plain` is the same program in plain same-dtype arithmetic
+/// (Arithmetic::Plain), M is the largest |v| that any attention saw, or the
+/// largest |oracle| if that is more, and ulp is one unit in the last place of
+/// the type, the coarsest among the result's and those that attention ran in.
+/// With f32 throughout also
+///
+///     max |got - oracle| <= 2e-6 * M * max(1, max |s| / 8)
+///
+/// For a log-sum-exp M is max(1, max |oracle|), and the type is the result's.
+/// With f64 plain and oracle are the same computation, so that their difference
+/// says nothing: there the bound is the f32 one scaled by the ratio of the
+/// roundings, 2e-6 * 2^-29, and it is the only one.
+///
+/// Where the oracle is NaN or infinite the result has to be so too, and
+/// nowhere else (an f16 or bf16 result may overflow when the oracle's number
+/// rounds to an infinity). Integers and booleans have to be equal.
+///
+/// Example: oracle 1.0, plain 1.001 and got 0.9985 pass at M = 1 with bf16,
+/// since 0.0015 is below both 0.002 and the ulp 0.0078.
+ResultComparison compareResult(const Array &got, const Array &oracle,
+                               const Array &plain, const RunFacts &facts,
+                               bool isLse);
+
+/// Runs the oracle and plain arithmetic on the same inputs and judges each of
+/// `results` by the rule above.
+llvm::Expected<Comparison> compareWithOracle(ModuleOp module,
+                                             llvm::StringRef entry,
+                                             llvm::ArrayRef<Array> args,
+                                             llvm::ArrayRef<Array> results);
+
+} // namespace mlir::attn
+
+#endif // ATTN_INTERPRETER_COMPARE_H

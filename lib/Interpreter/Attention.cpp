@@ -1,0 +1,667 @@
+//===- Attention.cpp - attn.attention in plain loops ----------------------===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The formula of docs/Spec.md, section 1, one query row at a time: which keys
+// the row sees, its scores, their softmax, the weighted sum of the values.
+//===----------------------------------------------------------------------===//
+
+#include "Detail.h"
+
+#include "llvm/Support/CheckedArithmetic.h"
+
+#include <cmath>
+#include <map>
+
+using namespace mlir;
+using namespace mlir::attn;
+using namespace mlir::attn::detail;
+
+namespace {
+
+/// q, k or v by the roles of its axes (AxisRole), whatever order they stand in.
+struct ByRole {
+  const Datum *data = nullptr;
+  int64_t sizes[4] = {}, strides[4] = {};
+
+  ByRole(const Datum *datum, llvm::ArrayRef<int64_t> order) : data(datum) {
+    int64_t stride = 1;
+    for (int64_t axis = 3; axis >= 0; --axis) {
+      int64_t role = llvm::find(order, axis) - order.begin();
+      sizes[role] = datum->shape[axis];
+      strides[role] = stride;
+      stride *= datum->shape[axis];
+    }
+  }
+  /// Where the head dimension of (b, h, s) begins; it is contiguous.
+  int64_t rowAt(int64_t b, int64_t h, int64_t s) const {
+    return b * strides[kBatch] + h * strides[kHead] + s * strides[kSeq];
+  }
+};
+
+/// An optional operand that broadcasts from the right to [B, H, Sq, Sk], or to
+/// fewer axes of these.
+struct Broadcast {
+  const Datum *data = nullptr;
+  int64_t strides[4] = {};
+
+  Broadcast() = default;
+  /// `axes` names, for each axis of the operand, which of the four it is.
+  Broadcast(const Datum *datum, llvm::ArrayRef<int64_t> axes) : data(datum) {
+    if (!datum)
+      return;
+    int64_t stride = 1;
+    for (int64_t axis = axes.size() - 1; axis >= 0; --axis) {
+      int64_t size = datum->shape[axis];
+      strides[axes[axis]] = size == 1 ? 0 : stride;
+      stride *= size;
+    }
+  }
+  int64_t at(int64_t b, int64_t h, int64_t i, int64_t j) const {
+    return b * strides[0] + h * strides[1] + i * strides[2] + j * strides[3];
+  }
+};
+
+/// A mask attribute as a plain tree.
+struct MaskNode {
+  MaskKind kind;
+  int64_t left = 0, right = 0;
+  std::vector<MaskNode> parts;
+
+  explicit MaskNode(MaskAttr mask) : kind(mask.getKind()) {
+    if (kind == MaskKind::Band) {
+      left = mask.getBounds()[0];
+      right = mask.getBounds()[1];
+    } else if (kind == MaskKind::Prefix) {
+      // Without a constant the bound is an operand.
+      right = mask.getBounds().empty() ? -1 : mask.getBounds()[0];
+    }
+    for (Attribute child : mask.getChildren())
+      parts.emplace_back(cast<MaskAttr>(child));
+  }
+
+  /// Whether a query sees a key, by their positions and documents.
+  bool sees(int64_t query, int64_t key, bool sameDocument,
+            int64_t prefixLength) const {
+    auto part = [&](const MaskNode &node) {
+      return node.sees(query, key, sameDocument, prefixLength);
+    };
+    switch (kind) {
+    case MaskKind::Full:
+      return true;
+    case MaskKind::Causal:
+      return key <= query;
+    case MaskKind::Band:
+      return (left == MaskAttr::kInf || -left <= key - query) &&
+             (right == MaskAttr::kInf || key - query <= right);
+    case MaskKind::Prefix:
+      return key < (right < 0 ? prefixLength : right);
+    case MaskKind::Document:
+      return sameDocument;
+    case MaskKind::And:
+      return llvm::all_of(parts, part);
+    case MaskKind::Or:
+      return llvm::any_of(parts, part);
+    }
+    llvm_unreachable("a kind of mask");
+  }
+};
+
+/// Slots of one batch entry: positions, documents, and which are there at all.
+struct Slots {
+  SmallVector<int64_t> positions;
+  /// Equal numbers are the same document; meaningless where `inDocument` is
+  /// not.
+  SmallVector<int64_t> documents;
+  SmallVector<bool> inDocument;
+  int64_t length = 0;
+};
+
+/// The operands of one attention and what follows from their sizes.
+class Attention {
+public:
+  Attention(AttentionOp op, llvm::ArrayRef<Ref> operands, RunMode &mode);
+
+  llvm::Error checkSizes();
+  llvm::Error checkValues();
+  llvm::Expected<SmallVector<Ref>> run();
+
+private:
+  const Datum *get(Value operand) const {
+    return operand ? byValue.lookup(operand) : nullptr;
+  }
+  llvm::Error fail(const llvm::Twine &message) const {
+    return opError(op, message);
+  }
+  llvm::Error checkShape(llvm::StringRef name, const Datum *datum,
+                         llvm::ArrayRef<int64_t> sizes, unsigned broadcasting);
+  llvm::Error checkLengths(llvm::StringRef name, const Datum *datum,
+                           int64_t slots);
+  llvm::Error checkCumulative(llvm::StringRef name, const Datum *datum,
+                              int64_t slots);
+  llvm::Error checkPages();
+
+  void place(int64_t b, Slots &query, Slots &key);
+  template <typename T>
+  llvm::Error compute(Datum &out, Datum *lse);
+
+  AttentionOp op;
+  RunMode &mode;
+  llvm::DenseMap<Value, const Datum *> byValue;
+  SmallVector<Ref> captures;
+  ByRole q, k, v;
+  const Datum *table;
+  int64_t batch, queryHeads, keyHeads, queries, keys, dim, valueDim, pageSize;
+};
+
+} // namespace
+
+Attention::Attention(AttentionOp op, llvm::ArrayRef<Ref> operands,
+                     RunMode &mode)
+    : op(op), mode(mode), q(operands[0].get(), op.getAxesOrDefault().getQ()),
+      k(operands[1].get(), op.getAxesOrDefault().getK()),
+      v(operands[2].get(), op.getAxesOrDefault().getV()) {
+  for (auto [value, datum] : llvm::zip(op->getOperands(), operands))
+    byValue[value] = datum.get();
+  llvm::append_range(captures, operands.take_back(op.getCaptures().size()));
+  table = get(op.getPageTable());
+  batch = q.sizes[kBatch];
+  queryHeads = q.sizes[kHead];
+  queries = q.sizes[kSeq];
+  dim = q.sizes[kDim];
+  keyHeads = k.sizes[kHead];
+  valueDim = v.sizes[kDim];
+  pageSize = table ? static_cast<int64_t>(*op.getPageSize()) : 1;
+  keys = table ? table->shape[2] * pageSize : k.sizes[kSeq];
+}
+
+//===----------------------------------------------------------------------===//
+// Checks of sizes
+//===----------------------------------------------------------------------===//
+
+/// `datum` has the given sizes; those whose bit is set in `broadcasting` may
+/// be 1.
+llvm::Error Attention::checkShape(llvm::StringRef name, const Datum *datum,
+                                  llvm::ArrayRef<int64_t> sizes,
+                                  unsigned broadcasting) {
+  if (!datum)
+    return llvm::Error::success();
+  sizes = sizes.take_back(datum->shape.size());
+  for (auto [axis, size] : llvm::enumerate(sizes)) {
+    // Bits count from the last axis, so that a missing leading axis is no case.
+    bool mayBeOne = broadcasting >> (sizes.size() - 1 - axis) & 1;
+    int64_t got = datum->shape[axis];
+    if (got != size && !(mayBeOne && got == 1))
+      return fail("expects axis " + llvm::Twine(axis) + " of " + name +
+                  " to be " + (mayBeOne ? "1 or " : "") + llvm::Twine(size) +
+                  ", but got " + llvm::Twine(got));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Attention::checkSizes() {
+  // attention_r1
+  if (!table) {
+    for (auto [name, operand] :
+         {std::pair<llvm::StringRef, const ByRole *>{"k", &k}, {"v", &v}})
+      if (operand->sizes[kBatch] != batch)
+        return fail("expects " + name +
+                    " to have the batch size of q, but got " +
+                    llvm::Twine(batch) + " for q and " +
+                    llvm::Twine(operand->sizes[kBatch]) + " for " + name);
+  }
+  static constexpr const char *kNames[] = {"batch size", "head count",
+                                           "key count"};
+  static constexpr const char *kPagedNames[] = {"page count", "head count",
+                                                "page size"};
+  for (int64_t role : {kBatch, kHead, kSeq})
+    if (k.sizes[role] != v.sizes[role])
+      return fail("expects k and v to have the same " +
+                  llvm::Twine((table ? kPagedNames : kNames)[role]) +
+                  ", but got " + llvm::Twine(k.sizes[role]) + " and " +
+                  llvm::Twine(v.sizes[role]));
+  if (table && k.sizes[kSeq] != pageSize)
+    return fail("expects the page axis of k to be page_size " +
+                llvm::Twine(pageSize) + ", but got " +
+                llvm::Twine(k.sizes[kSeq]));
+  // attention_r2
+  if (keyHeads == 0 ? queryHeads != 0 : queryHeads % keyHeads != 0)
+    return fail("expects the query head count to be a multiple of the "
+                "key/value head count, but got " +
+                llvm::Twine(queryHeads) + " and " + llvm::Twine(keyHeads));
+  // attention_r8: before anything of these sizes is made.
+  if (table) {
+    std::optional<int64_t> slots = llvm::checkedMul(table->shape[2], pageSize);
+    if (!slots || *slots > INT32_MAX)
+      return fail("expects at most 2147483647 key slots, but got " +
+                  llvm::Twine(table->shape[2]) + " pages of " +
+                  llvm::Twine(pageSize));
+  }
+  if (queries > INT32_MAX || keys > INT32_MAX)
+    return fail("expects sequences of at most 2147483647, but got " +
+                llvm::Twine(queries) + " queries and " + llvm::Twine(keys) +
+                " keys");
+  if (!elementCount({batch, queryHeads, queries, keys}))
+    return fail("expects a score matrix whose size in bytes fits 63 bits, but "
+                "got shape " +
+                shapeText({batch, queryHeads, queries, keys}));
+  // attention_r3
+  struct Row {
+    llvm::StringRef name;
+    Value operand;
+    SmallVector<int64_t, 4> sizes;
+    unsigned broadcasting;
+  };
+  SmallVector<int64_t, 4> full{batch, queryHeads, queries, keys};
+  const Row rows[] = {
+      {"bias", op.getBias(), full, 0b1110},
+      {"mask_tensor", op.getMaskTensor(), full, 0b1110},
+      {"q_lengths", op.getQLengths(), {batch}, 0},
+      {"kv_lengths", op.getKvLengths(), {batch}, 0},
+      {"prefix_lengths", op.getPrefixLengths(), {batch}, 0},
+      {"q_positions", op.getQPositions(), {batch, queries}, 0b10},
+      {"kv_positions", op.getKvPositions(), {batch, keys}, 0b10},
+      {"q_segments", op.getQSegments(), {batch, queries}, 0b10},
+      {"kv_segments", op.getKvSegments(), {batch, keys}, 0b10},
+      {"log_weight", op.getLogWeight(), {batch, keyHeads, keys}, 0b110},
+      {"sinks", op.getSinks(), {queryHeads}, 0}};
+  for (const Row &row : rows)
+    if (llvm::Error error =
+            checkShape(row.name, get(row.operand), row.sizes, row.broadcasting))
+      return error;
+  if (table)
+    if (llvm::Error error = checkShape(
+            "page_table", table, {batch, keyHeads, table->shape[2]}, 0b010))
+      return error;
+  const Datum *cuQ = get(op.getCuQ()), *cuKv = get(op.getCuKv());
+  if (cuQ && cuQ->shape != cuKv->shape)
+    return fail("expects cu_q and cu_kv to have the same size, but got " +
+                llvm::Twine(cuQ->shape[0]) + " and " +
+                llvm::Twine(cuKv->shape[0]));
+  if (cuQ && cuQ->shape[0] == 0)
+    return fail("expects cu_q and cu_kv to have at least one entry, but got 0");
+  // attention_r4
+  if (op.readsPositions() && !op.getAlign() && !op.getQPositions() &&
+      queries != keys)
+    return fail("expects align top_left or align bottom_right when query and "
+                "key lengths differ, but got neither for lengths " +
+                llvm::Twine(queries) + " and " + llvm::Twine(keys));
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Checks of values
+//===----------------------------------------------------------------------===//
+
+// attention_r5
+llvm::Error Attention::checkLengths(llvm::StringRef name, const Datum *datum,
+                                    int64_t slots) {
+  if (!datum)
+    return llvm::Error::success();
+  for (auto [b, length] : llvm::enumerate(datum->ints))
+    if (length < 0 || length > slots)
+      return fail("expects " + name + " between 0 and " + llvm::Twine(slots) +
+                  ", but got " + llvm::Twine(length) + " at [" +
+                  llvm::Twine(b) + "]");
+  return llvm::Error::success();
+}
+
+// attention_r6
+llvm::Error Attention::checkCumulative(llvm::StringRef name, const Datum *datum,
+                                       int64_t slots) {
+  if (!datum)
+    return llvm::Error::success();
+  if (datum->ints[0] != 0)
+    return fail("expects " + name + " to begin with 0, but got " +
+                llvm::Twine(datum->ints[0]));
+  for (size_t n = 1; n < datum->ints.size(); ++n)
+    if (datum->ints[n] < datum->ints[n - 1])
+      return fail("expects " + name + " never to decrease, but got " +
+                  llvm::Twine(datum->ints[n - 1]) + " and then " +
+                  llvm::Twine(datum->ints[n]) + " at [" + llvm::Twine(n) + "]");
+  if (datum->ints.back() > slots)
+    return fail("expects " + name + " to end at " + llvm::Twine(slots) +
+                " or before, but got " + llvm::Twine(datum->ints.back()));
+  return llvm::Error::success();
+}
+
+// attention_r7
+llvm::Error Attention::checkPages() {
+  int64_t perRow = table->shape[2], pages = k.sizes[kBatch];
+  for (int64_t row = 0, rows = table->shape[0] * table->shape[1]; row < rows;
+       ++row) {
+    llvm::ArrayRef<int64_t> entries =
+        llvm::ArrayRef(table->ints).slice(row * perRow, perRow);
+    std::string where =
+        ", row " + shapeText({row / table->shape[1], row % table->shape[1]});
+    llvm::DenseMap<int64_t, size_t> seen;
+    for (auto [entry, page] : llvm::enumerate(entries)) {
+      if (page < -1 || page >= pages)
+        return fail("expects entries of page_table to be -1 or below the page "
+                    "count " +
+                    llvm::Twine(pages) + ", but got " + llvm::Twine(page) +
+                    " at entry " + llvm::Twine(entry) + where);
+      if (page >= 0 && !seen.try_emplace(page, entry).second)
+        return fail("expects no page twice in a row of page_table, but got "
+                    "page " +
+                    llvm::Twine(page) + " at entries " +
+                    llvm::Twine(seen[page]) + " and " + llvm::Twine(entry) +
+                    where);
+    }
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Attention::checkValues() {
+  if (llvm::Error error =
+          checkLengths("q_lengths", get(op.getQLengths()), queries))
+    return error;
+  if (llvm::Error error =
+          checkLengths("kv_lengths", get(op.getKvLengths()), keys))
+    return error;
+  if (llvm::Error error = checkCumulative("cu_q", get(op.getCuQ()), queries))
+    return error;
+  if (llvm::Error error = checkCumulative("cu_kv", get(op.getCuKv()), keys))
+    return error;
+  return table ? checkPages() : llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Positions and documents
+//===----------------------------------------------------------------------===//
+
+/// Fills `slots` for one side: the slots that are valid, the document of each
+/// and the index within it. `segments` and `cumulative` may be null.
+static void placeSide(Slots &slots, int64_t count, int64_t length, int64_t b,
+                      const Datum *segments, const Datum *cumulative) {
+  slots.length = length;
+  slots.positions.assign(count, 0);
+  slots.documents.assign(count, 0);
+  slots.inDocument.assign(count, true);
+  if (!segments && !cumulative) {
+    for (int64_t s = 0; s < count; ++s)
+      slots.positions[s] = s;
+    return;
+  }
+  if (cumulative) {
+    slots.inDocument.assign(count, false);
+    for (size_t n = 0; n + 1 < cumulative->ints.size(); ++n)
+      for (int64_t s = cumulative->ints[n]; s < cumulative->ints[n + 1]; ++s) {
+        slots.inDocument[s] = true;
+        slots.documents[s] = static_cast<int64_t>(n);
+        slots.positions[s] = s - cumulative->ints[n];
+      }
+    return;
+  }
+  int64_t row = segments->shape[0] == 1 ? 0 : b;
+  std::map<int64_t, int64_t> counts;
+  for (int64_t s = 0; s < count; ++s) {
+    slots.documents[s] = segments->ints[row * count + s];
+    slots.positions[s] = counts[slots.documents[s]]++;
+  }
+}
+
+/// Valid slots of each document.
+static std::map<int64_t, int64_t> documentLengths(const Slots &slots) {
+  std::map<int64_t, int64_t> lengths;
+  for (int64_t s = 0; s < slots.length; ++s)
+    if (slots.inDocument[s])
+      ++lengths[slots.documents[s]];
+  return lengths;
+}
+
+void Attention::place(int64_t b, Slots &query, Slots &key) {
+  const Datum *qLengths = get(op.getQLengths()),
+              *kvLengths = get(op.getKvLengths());
+  placeSide(query, queries, qLengths ? qLengths->ints[b] : queries, b,
+            get(op.getQSegments()), get(op.getCuQ()));
+  placeSide(key, keys, kvLengths ? kvLengths->ints[b] : keys, b,
+            get(op.getKvSegments()), get(op.getCuKv()));
+  if (op.getAlign() == Alignment::BottomRight) {
+    std::map<int64_t, int64_t> ofQuery = documentLengths(query),
+                               ofKey = documentLengths(key);
+    for (int64_t i = 0; i < queries; ++i)
+      query.positions[i] +=
+          ofKey[query.documents[i]] - ofQuery[query.documents[i]];
+  }
+  auto given = [&](Slots &slots, const Datum *positions, int64_t count) {
+    if (!positions)
+      return;
+    int64_t row = positions->shape[0] == 1 ? 0 : b;
+    for (int64_t s = 0; s < count; ++s)
+      slots.positions[s] = positions->ints[row * count + s];
+  };
+  given(query, get(op.getQPositions()), queries);
+  given(key, get(op.getKvPositions()), keys);
+}
+
+//===----------------------------------------------------------------------===//
+// The loops
+//===----------------------------------------------------------------------===//
+
+/// T is double, or float for plain arithmetic, where `storage` is the type
+/// that weights and results are rounded to.
+template <typename T>
+llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
+  constexpr bool kPlain = std::is_same_v<T, float>;
+  DType storage = q.data->dtype;
+  auto rounded = [&](T value) {
+    return kPlain ? static_cast<T>(roundTo(storage, value)) : value;
+  };
+  ByRole out(&outDatum, op.getAxesOrDefault().getQ());
+  const Datum *sinks = get(op.getSinks());
+  const Datum *prefixLengths = get(op.getPrefixLengths());
+  Broadcast bias, maskTensor, logWeight, pages;
+  static constexpr int64_t kAll[] = {0, 1, 2, 3};
+  if (const Datum *datum = get(op.getBias()))
+    bias =
+        Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
+  if (const Datum *datum = get(op.getMaskTensor()))
+    maskTensor =
+        Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
+  logWeight = Broadcast(get(op.getLogWeight()), {0, 1, 3});
+  pages = Broadcast(table, {0, 1, 3});
+
+  std::optional<MaskNode> mask;
+  if (op.getMask())
+    mask.emplace(*op.getMask());
+  std::optional<ScalarProgram> scoreMod, maskMod;
+  for (auto [region, program] : {std::pair{&op.getScoreMod(), &scoreMod},
+                                 std::pair{&op.getMaskMod(), &maskMod}}) {
+    if (region->empty())
+      continue;
+    auto made = ScalarProgram::get(*region, captures, mode.arithmetic);
+    if (!made)
+      return made.takeError();
+    *program = std::move(*made);
+  }
+  T scale = static_cast<T>(op.getScaleValue());
+  T softcap = op.getSoftcap()
+                  ? static_cast<T>(op.getSoftcap()->convertToDouble())
+                  : T(0);
+  int64_t group = keyHeads ? queryHeads / keyHeads : 1;
+
+  // Keys of one head, transposed so that the loop over keys is the inner one;
+  // its values; and which slots hold a key at all.
+  std::vector<T> keyColumns(dim * keys), values(keys * valueDim);
+  std::vector<T> scores(keys), weights(keys), sums(valueDim);
+  std::vector<double> largestValue(keys);
+  std::vector<char> present(keys), visible(keys);
+  Slots query, key;
+  std::string fault;
+
+  for (int64_t b = 0; b < batch; ++b) {
+    place(b, query, key);
+    int64_t prefixLength = prefixLengths ? prefixLengths->ints[b] : 0;
+    for (int64_t kvHead = 0; kvHead < keyHeads; ++kvHead) {
+      for (int64_t j = 0; j < keys; ++j) {
+        int64_t pool = b, slot = j;
+        if (table) {
+          pool = table->ints[pages.at(b, kvHead, 0, j / pageSize)];
+          slot = j % pageSize;
+        }
+        present[j] = j < key.length && pool >= 0;
+        largestValue[j] = 0;
+        if (!present[j])
+          continue;
+        int64_t keyRow = k.rowAt(pool, kvHead, slot);
+        for (int64_t d = 0; d < dim; ++d)
+          keyColumns[d * keys + j] = static_cast<T>(k.data->floats[keyRow + d]);
+        int64_t valueRow = v.rowAt(pool, kvHead, slot);
+        for (int64_t e = 0; e < valueDim; ++e) {
+          double value = v.data->floats[valueRow + e];
+          values[j * valueDim + e] = static_cast<T>(value);
+          if (std::isfinite(value))
+            largestValue[j] = std::max(largestValue[j], std::fabs(value));
+        }
+      }
+      for (int64_t h = kvHead * group; h < (kvHead + 1) * group; ++h) {
+        for (int64_t i = 0; i < queries; ++i) {
+          // scale * q_i . k_j, for all keys at once; what hidden keys give is
+          // never looked at.
+          std::fill(scores.begin(), scores.end(), T(0));
+          int64_t queryRow = q.rowAt(b, h, i);
+          for (int64_t d = 0; d < dim; ++d) {
+            T factor = static_cast<T>(q.data->floats[queryRow + d]);
+            const T *column = keyColumns.data() + d * keys;
+            for (int64_t j = 0; j < keys; ++j)
+              scores[j] += factor * column[j];
+          }
+
+          bool poisoned = false;
+          T sink = sinks ? static_cast<T>(sinks->floats[h]) : T(-INFINITY);
+          T largest = sink;
+          poisoned |= std::isnan(sink);
+          for (int64_t j = 0; j < keys; ++j) {
+            // Which keys the row sees: the AND of everything that hides.
+            bool sees = present[j] && i < query.length;
+            if (sees && mask)
+              sees = mask->sees(query.positions[i], key.positions[j],
+                                query.inDocument[i] && key.inDocument[j] &&
+                                    query.documents[i] == key.documents[j],
+                                prefixLength);
+            if (sees && maskTensor.data)
+              sees = maskTensor.data->ints[maskTensor.at(b, h, i, j)] != 0;
+            Scalar index[4];
+            index[0].i = b;
+            index[1].i = h;
+            index[2].i = query.positions[i];
+            index[3].i = key.positions[j];
+            if (sees && maskMod) {
+              sees = maskMod->run(index, fault).i != 0;
+              if (sees && !fault.empty())
+                return fail(fault);
+              fault.clear();
+            }
+            visible[j] = sees;
+            if (!sees)
+              continue;
+
+            // The score, in the order of the specification.
+            T score = scores[j] * scale;
+            if (op.getSoftcap())
+              score = softcap * std::tanh(score / softcap);
+            if (scoreMod) {
+              Scalar arguments[] = {
+                  {score, 0}, index[0], index[1], index[2], index[3]};
+              score = static_cast<T>(scoreMod->run(arguments, fault).f);
+              if (!fault.empty())
+                return fail(fault);
+            }
+            if (bias.data)
+              score += static_cast<T>(bias.data->floats[bias.at(b, h, i, j)]);
+            if (logWeight.data)
+              score += static_cast<T>(
+                  logWeight.data->floats[logWeight.at(b, kvHead, 0, j)]);
+            scores[j] = score;
+            if (score == T(-INFINITY)) {
+              visible[j] = false; // -inf hides its key as a mask would.
+              continue;
+            }
+            poisoned |= std::isnan(score) || score == T(INFINITY);
+            if (std::isfinite(score))
+              mode.facts.maxAbsScore =
+                  std::max<double>(mode.facts.maxAbsScore, std::fabs(score));
+            mode.facts.maxAbsValue =
+                std::max(mode.facts.maxAbsValue, largestValue[j]);
+            largest = std::max(largest, score);
+          }
+
+          // The softmax, and the sum of the values it weights.
+          std::fill(sums.begin(), sums.end(), T(0));
+          T total = 0, rowLse = T(-INFINITY);
+          if (poisoned) {
+            std::fill(sums.begin(), sums.end(), T(NAN));
+            rowLse = T(NAN);
+          } else if (largest == T(INFINITY)) {
+            rowLse = T(INFINITY); // A sink of +inf takes all the weight.
+          } else if (largest != T(-INFINITY)) {
+            if (sinks)
+              total = std::exp(sink - largest);
+            for (int64_t j = 0; j < keys; ++j)
+              if (visible[j]) {
+                weights[j] = std::exp(scores[j] - largest);
+                total += weights[j];
+              }
+            rowLse = largest + std::log(total);
+            for (int64_t j = 0; j < keys; ++j) {
+              if (!visible[j])
+                continue;
+              T weight = rounded(weights[j] / total);
+              const T *row = values.data() + j * valueDim;
+              for (int64_t e = 0; e < valueDim; ++e)
+                sums[e] += weight * row[e];
+            }
+          }
+          int64_t outRow = out.rowAt(b, h, i);
+          for (int64_t e = 0; e < valueDim; ++e)
+            outDatum.floats[outRow + e] = rounded(sums[e]);
+          if (lse)
+            lse->floats[(b * queryHeads + h) * queries + i] = rowLse;
+        }
+      }
+    }
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<SmallVector<Ref>> Attention::run() {
+  if (llvm::Error error = checkSizes())
+    return error;
+  bool compute = !mode.shapesOnly;
+  // Out has q's axes in q's order, with the value dimension last.
+  SmallVector<int64_t> shape = q.data->shape;
+  shape.back() = valueDim;
+  auto out = makeDatum(op, q.data->dtype, shape, compute);
+  if (!out)
+    return out.takeError();
+  SmallVector<Ref> results{*out};
+  MutableRef lse;
+  if (op.getLse()) {
+    auto made = makeDatum(op, *dtypeOf(op.getLse().getType()),
+                          {batch, queryHeads, queries}, compute);
+    if (!made)
+      return made.takeError();
+    lse = *made;
+    lse->isLse = true;
+    results.push_back(lse);
+  }
+  if (!compute)
+    return results;
+  if (llvm::Error error = checkValues())
+    return error;
+  if (mantissaBits(q.data->dtype) < mantissaBits(mode.facts.coarsest))
+    mode.facts.coarsest = q.data->dtype;
+  bool inFloat =
+      mode.arithmetic == Arithmetic::Plain && q.data->dtype != DType::F64;
+  if (llvm::Error error = inFloat ? this->compute<float>(**out, lse.get())
+                                  : this->compute<double>(**out, lse.get()))
+    return error;
+  return results;
+}
+
+llvm::Expected<SmallVector<Ref>>
+mlir::attn::detail::runAttention(AttentionOp op, llvm::ArrayRef<Ref> operands,
+                                 RunMode &mode) {
+  return Attention(op, operands, mode).run();
+}

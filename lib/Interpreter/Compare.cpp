@@ -1,0 +1,175 @@
+//===- Compare.cpp - How close is equal -----------------------------------===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The rule is stated in the header; nothing else in the project judges results.
+//===----------------------------------------------------------------------===//
+
+#include "attn/Interpreter/Compare.h"
+
+#include "llvm/Support/Format.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+/// The f32 bound of the specification, and the same for f64: both are 16.8
+/// roundings of their type.
+static constexpr double kSingleBound = 2e-6;
+static constexpr double kDoubleBound = kSingleBound / (1 << 29);
+
+/// "[1, 0, 7]" for a position in a row-major array.
+static std::string indexText(llvm::ArrayRef<int64_t> shape, int64_t position) {
+  SmallVector<int64_t> index(shape.size());
+  for (int64_t axis = static_cast<int64_t>(shape.size()) - 1; axis >= 0;
+       --axis) {
+    index[axis] = position % shape[axis];
+    position /= shape[axis];
+  }
+  return shapeText(index);
+}
+
+static std::string numberText(double value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.9g", value);
+  return text;
+}
+
+static double maxFinite(llvm::ArrayRef<double> values) {
+  double largest = 0;
+  for (double value : values)
+    if (std::isfinite(value))
+      largest = std::max(largest, std::fabs(value));
+  return largest;
+}
+
+static void failAt(ResultComparison &verdict, const Array &array,
+                   int64_t position, const std::string &expected,
+                   const std::string &got) {
+  verdict.pass = false;
+  if (verdict.reason.empty())
+    verdict.reason = "expects " + expected + " at " +
+                     indexText(array.shape, position) + ", but got " + got;
+}
+
+ResultComparison mlir::attn::compareResult(const Array &got,
+                                           const Array &oracle,
+                                           const Array &plain,
+                                           const RunFacts &facts, bool isLse) {
+  ResultComparison verdict;
+  if (got.dtype != oracle.dtype || got.shape != oracle.shape) {
+    verdict.pass = false;
+    verdict.maxAbsError = verdict.maxRelError = INFINITY;
+    verdict.reason = "expects a result of type " + oracle.typeText() +
+                     ", but got " + got.typeText();
+    return verdict;
+  }
+  if (!isFloat(got.dtype)) {
+    for (auto [position, value] : llvm::enumerate(got.ints)) {
+      if (value == oracle.ints[position])
+        continue;
+      verdict.maxAbsError =
+          std::max(verdict.maxAbsError,
+                   std::fabs(static_cast<double>(value) -
+                             static_cast<double>(oracle.ints[position])));
+      failAt(verdict, got, position, std::to_string(oracle.ints[position]),
+             std::to_string(value));
+    }
+    return verdict;
+  }
+
+  int64_t worst = -1;
+  for (auto [position, value] : llvm::enumerate(got.floats)) {
+    double expected = oracle.floats[position];
+    double overflowed = roundTo(got.dtype, expected);
+    if (std::isnan(expected) || std::isinf(overflowed)) {
+      bool same = std::isnan(expected)
+                      ? std::isnan(value)
+                      : value == overflowed || value == expected;
+      if (!same)
+        failAt(verdict, got, position, numberText(expected), numberText(value));
+      continue;
+    }
+    if (!std::isfinite(value)) {
+      verdict.maxAbsError = verdict.maxRelError = INFINITY;
+      failAt(verdict, got, position, numberText(expected), numberText(value));
+      continue;
+    }
+    double error = std::fabs(value - expected);
+    if (error > verdict.maxAbsError) {
+      verdict.maxAbsError = error;
+      worst = position;
+    }
+    if (expected != 0)
+      verdict.maxRelError =
+          std::max(verdict.maxRelError, error / std::fabs(expected));
+    double plainError = std::fabs(plain.floats[position] - expected);
+    if (std::isfinite(plainError))
+      verdict.plainError = std::max(verdict.plainError, plainError);
+  }
+
+  double scale =
+      std::max(maxFinite(oracle.floats), isLse ? 1.0 : facts.maxAbsValue);
+  DType type = got.dtype;
+  if (!isLse && mantissaBits(facts.coarsest) < mantissaBits(type))
+    type = facts.coarsest;
+  double ofScores = scale * std::max(1.0, facts.maxAbsScore / 8);
+  if (type == DType::F64) {
+    verdict.allowed = kDoubleBound * ofScores;
+  } else {
+    verdict.allowed = std::max(2 * verdict.plainError, ulpAt(type, scale));
+    if (type == DType::F32 &&
+        mantissaBits(facts.coarsest) >= mantissaBits(type))
+      verdict.allowed = std::min(verdict.allowed, kSingleBound * ofScores);
+  }
+  if (verdict.maxAbsError > verdict.allowed && worst >= 0)
+    failAt(verdict, got, worst,
+           numberText(oracle.floats[worst]) + " +- " +
+               numberText(verdict.allowed),
+           numberText(got.floats[worst]));
+  return verdict;
+}
+
+llvm::Expected<Comparison>
+mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
+                              llvm::ArrayRef<Array> args,
+                              llvm::ArrayRef<Array> results) {
+  RunFacts facts;
+  InterpretOptions options;
+  options.facts = &facts;
+  auto oracle = interpret(module, entry, args, options);
+  if (!oracle)
+    return oracle.takeError();
+  options.arithmetic = Arithmetic::Plain;
+  options.facts = nullptr;
+  auto plain = interpret(module, entry, args, options);
+  if (!plain)
+    return plain.takeError();
+  if (results.size() != oracle->size())
+    return llvm::createStringError("expects " + llvm::Twine(oracle->size()) +
+                                   " results, but got " +
+                                   llvm::Twine(results.size()));
+  Comparison comparison;
+  for (auto [got, expected, same, isLse] :
+       llvm::zip(results, *oracle, *plain, facts.resultIsLse)) {
+    comparison.results.push_back(
+        compareResult(got, expected, same, facts, isLse));
+    const ResultComparison &verdict = comparison.results.back();
+    comparison.maxAbsError =
+        std::max(comparison.maxAbsError, verdict.maxAbsError);
+    comparison.maxRelError =
+        std::max(comparison.maxRelError, verdict.maxRelError);
+    comparison.pass &= verdict.pass;
+  }
+  return comparison;
+}
+
+std::string Comparison::summary() const {
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::format("max_abs_err=%.3g max_rel_err=%.3g ", maxAbsError,
+                      maxRelError)
+      << (pass ? "PASS" : "FAIL");
+  return text;
+}
