@@ -765,6 +765,15 @@ func.func @attention_c34_too_many_queries(%q: tensor<1x1x2147483648x1xf32>, %k: 
 
 // -----
 
+func.func @attention_c34_too_many_pages(%q: tensor<1x2x1x64xf32>, %k: tensor<9x2x16x64xf32>, %t: tensor<1x1x134217728xi32>) {
+  // expected-error@+1 {{'attn.attention' op expects page_table to hold at most 134217727 pages of 16 slots, but got 134217728}}
+  %out = attn.attention %q, %k, %k page_table(%t : tensor<1x1x134217728xi32>) {page_size = 16 : i64}
+      : tensor<1x2x1x64xf32>, tensor<9x2x16x64xf32>, tensor<9x2x16x64xf32> -> tensor<1x2x1x64xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c35_no_lanes(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>) {
   // expected-error@+1 {{expects lanes of the schedule to lie between 1 and 64, but got 0}}
   %out = attn.attention %q, %k, %v {schedule = #attn.schedule<isa = "avx2", lanes = 0, q_vectors = 1, strips = 4, key_rows = 4, kv_tile = 64, few_rows = 4, split_keys = 512>}

@@ -246,8 +246,13 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
           sq = op.getQDim(kSeq), sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
   if (op.isPaged() && op.getPageSize()) {
     int64_t pages = cast<RankedTensorType>(op.getPageTable().getType()).getShape().back();
-    if (!ShapedType::isDynamic(pages))
-      sk = pages * static_cast<int64_t>(*op.getPageSize());
+    int64_t page = std::clamp<int64_t>(*op.getPageSize(), 1, 256); // attention_c25 is below
+    if (!ShapedType::isDynamic(pages)) {
+      if (pages > INT32_MAX / page) // attention_c34
+        return op.emitOpError() << "expects page_table to hold at most " << INT32_MAX / page
+                                << " pages of " << page << " slots, but got " << pages;
+      sk = pages * page;
+    }
   }
   Expected full[] = {{b, true, "b"}, {hq, true, "hq"}, {sq, true, "i"}, {sk, false, "j"}};
   if (Value bias = op.getBias()) { // attention_c13
