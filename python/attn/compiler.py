@@ -1,0 +1,443 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""From program text to a kernel: memory, then disk, then the compiler.
+
+Only the last step loads LLVM. Everything before it (the text, the key, the
+package's own signature) is read without the compiler half.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
+
+from . import _build, _runtime, cache, ir
+from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeError
+
+__all__ = ["Options", "Program", "program"]
+
+TARGETS = ("host", "avx512", "avx2", "sse4", "generic")
+
+
+class Options(NamedTuple):
+    """How a program is compiled.
+
+    Attributes:
+      target: ``"host"``, or one of ``"avx512"``, ``"avx2"``, ``"sse4"`` and
+        ``"generic"``.
+      opt_level: LLVM's optimisation level, 0 to 3.
+      verify: check the IR between passes.
+    """
+
+    target: str = "host"
+    opt_level: int = 3
+    verify: bool = True
+
+    def checked(self) -> "Options":
+        if self.target not in TARGETS:
+            raise CompileError(f"target expects one of {', '.join(TARGETS)}, but got {self.target!r}")
+        if self.opt_level not in (0, 1, 2, 3):
+            raise CompileError(f"opt_level expects 0 to 3, but got {self.opt_level!r}")
+        return self
+
+
+# ---- the key ---------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=None)
+def cpu_fingerprint() -> str:
+    """What code may depend on about this CPU, read from the kernel."""
+    wanted = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags",
+              "Features", "CPU implementer", "CPU architecture", "CPU variant", "CPU part")  # fmt: skip
+    lines = [os.uname().machine]
+    try:
+        with open("/proc/cpuinfo") as f:
+            for line in f:
+                if not line.strip():
+                    break  # the first CPU is enough
+                name, _, value = line.partition(":")
+                if name.strip() in wanted:
+                    lines.append(f"{name.strip()}={value.strip()}")
+    except OSError:
+        pass
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+@functools.lru_cache(maxsize=None)
+def compiler_fingerprint() -> str:
+    """Which compiler is installed, told without loading it."""
+    name = _build.COMPILER_LIBRARY
+    if not name:
+        return "none"
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    try:
+        info = os.stat(path)
+    except OSError:
+        return "none"
+    return f"{info.st_size}-{info.st_mtime_ns}"
+
+
+def cache_key(text: str, options: Options) -> dict[str, Any]:
+    """Everything that the package of a program depends on."""
+    return {
+        "format": 1,
+        "attn": _build.VERSION,
+        "llvm": _build.LLVM_VERSION,
+        "compiler": compiler_fingerprint(),
+        "cpu": cpu_fingerprint(),
+        "target": options.target,
+        "opt_level": options.opt_level,
+        "ir_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+# ---- the compiler, loaded late --------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=None)
+def backend() -> Any:
+    """The extension module of the compiler half.
+
+    Raises:
+      CompileError: it is not installed, or LLVM cannot be loaded.
+    """
+    try:
+        from . import _compiler
+    except ImportError as e:
+        raise CompileError(
+            f"compiling expects the compiler half of attn, but it cannot be loaded: {e}"
+        ) from e
+    return _compiler
+
+
+def interruptible(work: Callable[[], Any]) -> Any:
+    """Runs work on another thread, so that Ctrl-C need not wait for it.
+
+    LLVM cannot be stopped halfway. The thread finishes in the background and its
+    package still reaches the cache.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    box: dict[str, Any] = {}
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            box["value"] = work()
+        except BaseException as e:  # handed to the caller below
+            box["error"] = e
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="attn-compile").start()
+    done.wait()
+    if "error" in box:
+        raise box["error"]
+    return box["value"]
+
+
+# ---- programs ---------------------------------------------------------------------------
+
+
+class Program:
+    """A compiled program: its text, its kernel, and where it came from.
+
+    Attributes:
+      text: the program in the `attn` dialect.
+      kernel: the loaded entry.
+      arguments, results: the signature, with the arguments' names in `names`.
+      source: ``"compiled"`` or ``"disk"``; ``"file"`` for a loaded package.
+      seconds: what finding or compiling it took.
+    """
+
+    def __init__(
+        self, text: str | None, options: Options, kernel: Any, source: str, entry: str,
+        package: bytes,
+    ) -> None:  # fmt: skip
+        self.text = text
+        self.options = options
+        self.kernel = kernel
+        self.source = source
+        self.entry = entry
+        self.package = package
+        self.seconds = 0.0
+        self.description = json.loads(kernel.json)
+        found = [e for e in self.description["entries"] if e["name"] == entry]
+        if not found:
+            raise CacheError(f"a package expects an entry named {entry}, but got none")
+        self.notes: list[str] = list(found[0].get("notes", ()))
+        self.names = [a.get("name") or f"arg{i}" for i, a in enumerate(found[0]["args"])]
+        self.arguments, self.results = ir.parse_signature(found[0])
+        kernel.set_results([t.dtype for t in self.results], [len(t.dims) for t in self.results])
+
+
+_programs: dict[tuple[str, str, Options], Program] = {}
+_locks: dict[tuple[str, str, Options], threading.Lock] = {}
+_guard = threading.Lock()
+#: How many programs this process compiled and how many it took from disk.
+counters = {"compiled": 0, "disk": 0}
+
+
+def program(text: str, options: Options = Options(), entry: str = "main") -> Program:
+    """Returns the compiled program of a text, compiling it if need be.
+
+    Raises:
+      CompileError: the text does not parse, verify or compile.
+      ShapeError: static shapes that do not fit together.
+      ResourceError: no space for the package, or a size limit.
+    """
+    key = (text, entry, options)
+    found = _programs.get(key)
+    if found is not None:
+        return found
+    with _guard:
+        lock = _locks.setdefault(key, threading.Lock())
+    with lock:
+        found = _programs.get(key)
+        if found is None:
+            start = time.perf_counter()
+            found = _find(text, options.checked(), entry)
+            found.seconds = time.perf_counter() - start
+            counters[found.source] += 1
+            _programs[key] = found
+    return found
+
+
+def _find(text: str, options: Options, entry: str) -> Program:
+    store = cache.default_cache()
+    if store is None:
+        return interruptible(lambda: _compile(text, options, entry))
+    key = cache_key(text, options)
+    found = _from_disk(store, key, text, options, entry)
+    if found is not None:
+        return found
+
+    def build() -> Program:
+        with store.building(key):
+            # Another process may have been faster.
+            if os.path.exists(store.path_of(cache.key_digest(key))):
+                found = _from_disk(store, key, text, options, entry)
+                if found is not None:
+                    return found
+            made = _compile(text, options, entry)
+            store.store(key, made.package)
+            return made
+
+    return interruptible(build)
+
+
+def _from_disk(
+    store: cache.Cache, key: Mapping[str, Any], text: str, options: Options, entry: str
+) -> Program | None:
+    package = store.load(key)
+    if package is None:
+        return None
+    try:
+        return open_package(package, text, options, "disk", entry)
+    except CacheError:
+        # Whole, but not what this runtime can load: build it again.
+        store.discard(key)
+        return None
+
+
+def _compile(text: str, options: Options, entry: str) -> Program:
+    compiler = backend()
+    folder = cache.private_folder()
+    try:
+        path = os.path.join(folder, "package.so")
+        target = None if options.target == "host" else options.target
+        compiler.compile_to_file(text, path, target, options.opt_level, options.verify)
+        with open(path, "rb") as f:
+            package = f.read()
+        kernel = _runtime.Kernel(path, entry)
+    except OSError as e:
+        if isinstance(e, AttnError):
+            raise
+        raise ResourceError(f"cannot write a package: {e.strerror or e}") from e
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Program(text, options, kernel, "compiled", entry, package)
+
+
+def open_package(
+    package: bytes, text: str | None, options: Options, source: str, entry: str
+) -> Program:
+    """Loads a package from memory.
+
+    The bytes that were checked are the ones that are loaded: they go to a
+    private file that nobody else can reach, and whose name goes at once.
+    """
+    folder = cache.private_folder()
+    try:
+        path = os.path.join(folder, "package.so")
+        with open(path, "wb") as f:
+            f.write(package)
+        kernel = _runtime.Kernel(path, entry)
+    except OSError as e:
+        if isinstance(e, AttnError):
+            raise
+        raise ResourceError(f"cannot write a temporary package: {e.strerror or e}") from e
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Program(text, options, kernel, source, entry, package)
+
+
+def _after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+# ---- plans --------------------------------------------------------------------------------
+
+
+def as_tensors(arrays: Sequence[Any]) -> list[Any]:
+    """Takes arrays of any library as `_runtime.Tensor`."""
+    return [a if isinstance(a, _runtime.Tensor) else _runtime.tensor(a) for a in arrays]
+
+
+class Plan:
+    """A compiled function, ready to run again and again.
+
+    Made by :func:`attn.compile` or :func:`attn.load`.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __repr__(self) -> str:
+        p = self._program
+        arguments = ", ".join(f"{n}: {t}" for n, t in zip(p.names, p.arguments))
+        results = ", ".join(map(str, p.results))
+        return f"<attn.Plan {p.entry}({arguments}) -> {results}>"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The arguments' types by name, such as ``tensor<?x?x?x64xf32>``."""
+        return {n: str(t) for n, t in zip(self._program.names, self._program.arguments)}
+
+    @property
+    def results(self) -> list[str]:
+        """The results' types."""
+        return [str(t) for t in self._program.results]
+
+    @property
+    def source(self) -> str:
+        """``"compiled"``, ``"disk"`` or ``"file"``."""
+        return self._program.source
+
+    def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
+        """Runs the plan.
+
+        Args:
+          *args, **named: the arrays, by position or by the arguments' names.
+          out: where to write the results (an array, or a tuple of them), which
+            must not overlap an argument; new arrays of the first argument's
+            library when left out.
+          num_threads: how many threads to use.
+
+        Returns:
+          The result, a tuple of them when there are several, or `out`.
+
+        Raises:
+          ShapeError: the arrays do not fit the signature.
+          KeyboardInterrupt: Ctrl-C; the results are then undefined.
+        """
+        p = self._program
+        if named:
+            rest = list(p.names[len(args) :])
+            unknown = [n for n in named if n not in rest]
+            if unknown or len(named) != len(rest):
+                raise ShapeError(
+                    f"the plan expects the arguments {', '.join(p.names)}, but got "
+                    f"{len(args)} by position and {', '.join(named)}"
+                )
+            args = (*args, *(named[n] for n in rest))
+        threads = 0 if num_threads is None else num_threads
+        tensors = as_tensors(args)
+        if out is None:
+            return p.kernel.run(tensors, None, 0, threads)
+        outs = out if isinstance(out, (tuple, list)) else (out,)
+        p.kernel.run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads)
+        return out
+
+    def mlir(self, stage: str = "attn") -> str:
+        """The program after a stage of compilation.
+
+        Args:
+          stage: ``"attn"`` for the program as written, else the name of a stage
+            or pipeline of the compiler, as `attn-opt --help` lists them.
+
+        Raises:
+          CompileError: no such stage, or the program's text is not known.
+        """
+        text = self._program.text
+        if text is None:
+            raise CompileError(
+                "a plan loaded from a package has no program text; keep the .mlir file beside it"
+            )
+        if stage == "attn":
+            return text
+        return interruptible(lambda: backend().run_pipeline(text, stage))  # type: ignore[no-any-return]
+
+    def explain(self) -> str:
+        """Why the plan is as it is, and what its runs did so far, as text."""
+        p = self._program
+        d = p.description
+        lines = [
+            f"entry {p.entry} for {d.get('target', '?')} ({d.get('cpu', '?')}), "
+            f"{len(p.package)} bytes, {p.source} in {p.seconds * 1e3:.0f} ms"
+        ]
+        lines += [f"  argument {n}: {t}" for n, t in zip(p.names, p.arguments)]
+        lines += [f"  result: {t}" for t in p.results]
+        lines += [f"  {note}" for note in p.notes]
+        lines.append(f"  calls: {p.kernel.calls}")
+        lines += [f"  {k.replace('_', ' ')}: {v}" for k, v in p.kernel.counters.items()]
+        return "\n".join(lines)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the package, a shared object that `attn.load` opens without LLVM.
+
+        Raises:
+          CacheError: the file cannot be written; nothing is left behind.
+        """
+        path = os.fspath(path)
+        beside = f"{path}.{os.getpid()}.new"
+        try:
+            with open(beside, "wb") as f:
+                f.write(self._program.package)
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(beside, path)
+        except OSError as e:
+            try:
+                os.unlink(beside)
+            except OSError:
+                pass
+            raise CacheError(f"cannot write {path}: {e.strerror or e}") from e
+
+
+def load(path: str | os.PathLike[str], entry: str = "main") -> Plan:
+    """Opens a package that `Plan.save` or `attn-compile` wrote.
+
+    A package is code: load only what you trust.
+
+    Raises:
+      CacheError: the file is missing, damaged, or for another machine.
+    """
+    try:
+        with open(path, "rb") as f:
+            package = f.read()
+    except OSError as e:
+        raise CacheError(f"cannot read {os.fspath(path)}: {e.strerror or e}") from e
+    return Plan(open_package(package, None, Options(), "file", entry))

@@ -1,0 +1,793 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The calls: `attention`, the shims of torch and flash-attn, `merge_states`.
+
+A call takes its arrays without copying, finds the kernel for what is static about
+them (dtype, head dims, which operands there are and where they broadcast, the
+mask's structure, the options) and runs it. Batch, head counts and lengths are
+run-time values: one kernel serves all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, NamedTuple, Sequence
+
+from . import _runtime, compiler, ir, masks, tracing
+from .errors import CompileError, ShapeError
+from .ir import OPERAND_ORDER, TensorType
+
+_Tensor = _runtime.Tensor
+_tensor = _runtime.tensor
+
+_LAYOUTS = {"bhsd": 0, "bshd": 1, "thd": 2}
+_ALIGNMENTS = ("top_left", "bottom_right")
+
+#: What each operand is called in the Python call, where it differs.
+_PYTHON_NAMES = {"cu_q": "cu_seqlens_q", "cu_kv": "cu_seqlens_kv", "mask_tensor": "mask"}
+
+#: Operands and the ranks they may have; missing leading axes are added.
+_RANKS = {
+    "bias": (1, 4), "mask_tensor": (1, 4), "q_lengths": (1, 1), "kv_lengths": (1, 1),
+    "q_positions": (1, 2), "kv_positions": (1, 2), "q_segments": (1, 2),
+    "kv_segments": (1, 2), "cu_q": (1, 1), "cu_kv": (1, 1), "prefix_lengths": (1, 1),
+    "page_table": (2, 3), "log_weight": (1, 3), "sinks": (1, 1),
+}  # fmt: skip
+#: Operands whose missing leading axes become axes of size 1.
+_PADDED = {"q_positions", "kv_positions", "q_segments", "kv_segments", "page_table",
+           "log_weight"}  # fmt: skip
+_BROADCAST = _PADDED | {"bias", "mask_tensor"}
+
+
+class Settings(NamedTuple):
+    """The static part of a call besides its tensors' types."""
+
+    mask: str | None
+    needs_align: bool
+    causal: Any
+    window: tuple[Any, Any] | None
+    align: str | None
+    scale: float | None
+    softcap: float | None
+    page_size: int | None
+    return_lse: bool
+    #: q and kv come with the same lengths, segments and cu_seqlens, so that both
+    #: alignments agree when Sq and Sk do.
+    same_extent: bool
+    score_mod: tracing.Record | None
+    mask_mod: tracing.Record | None
+    #: The mask_mod is the document test of its captured array.
+    fold_document: bool
+
+
+class _Kernel(NamedTuple):
+    run: Callable[..., Any]
+    #: Alignments were not told apart: Sq must equal Sk.
+    equal_lengths: bool
+    causal_text: str
+    program: compiler.Program
+
+
+_kernels: dict[Any, _Kernel] = {}
+
+
+def attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    *,
+    mask: Any = None,
+    bias: Any = None,
+    causal: bool | str | None = None,
+    window: tuple[int | None, int | None] | None = None,
+    scale: float | None = None,
+    softcap: float | None = None,
+    sinks: Any = None,
+    log_weight: Any = None,
+    q_lengths: Any = None,
+    kv_lengths: Any = None,
+    q_positions: Any = None,
+    kv_positions: Any = None,
+    q_segments: Any = None,
+    kv_segments: Any = None,
+    cu_seqlens_q: Any = None,
+    cu_seqlens_kv: Any = None,
+    page_table: Any = None,
+    page_size: int | None = None,
+    score_mod: Callable[..., Any] | None = None,
+    mask_mod: Callable[..., Any] | None = None,
+    align: str | None = None,
+    layout: str = "bhsd",
+    return_lse: bool = False,
+    out: Any = None,
+    num_threads: int | None = None,
+) -> Any:
+    """Computes softmax(scale * q k^T + ...) v, masked.
+
+    Arrays may come from numpy, torch, jax or any other DLPack producer, in CPU
+    memory, with any strides and a unit stride on the last axis. Nothing is
+    copied. Grouped heads follow from the head counts: query head h reads KV
+    head ``h // (Hq // Hkv)``.
+
+    Args:
+      q: ``[B, Hq, Sq, D]`` of float32, bfloat16, float16 or float64.
+      k: ``[B, Hkv, Sk, D]`` of q's dtype.
+      v: ``[B, Hkv, Sk, Dv]`` of q's dtype.
+      mask: a structured mask (`attn.Causal() & attn.Window(...)`), a bool array
+        ``[B|1, Hq|1, Sq|1, Sk]`` (True = attend; leading axes may be missing), or
+        a mask_mod callable.
+      bias: ``[B|1, Hq|1, Sq|1, Sk]`` of float32 or q's dtype, added to the scores
+        after scale, softcap and score_mod.
+      causal: ``"top_left"`` or ``"bottom_right"``; ``True`` where Sq == Sk.
+      window: (left, right) keys seen before and after a query's position, both
+        inclusive; None or -1 leaves a side open. ANDed with the other masks.
+      scale: factor of q . k; 1 / sqrt(D) when left out.
+      softcap: c of ``c * tanh(score / c)``, applied before the mask.
+      sinks: ``float32[Hq]``; adds exp(sink) to each row's denominator.
+      log_weight: ``float32[B|1, Hkv|1, Sk]`` added to the scores; -inf drops a key.
+      q_lengths, kv_lengths: ``int32[B]``, how many slots are valid.
+      q_positions, kv_positions: ``int32[B|1, S]`` logical positions; they exclude
+        an alignment.
+      q_segments, kv_segments: ``int32[B|1, S]`` document ids; a query sees the keys
+        of its own document.
+      cu_seqlens_q, cu_seqlens_kv: ``int32[N + 1]`` document boundaries; those of
+        the keys are the queries' when left out.
+      page_table: ``int32[B, Hkv|1, pages]`` (or ``[B, pages]``); k and v are then
+        pools ``[N, Hkv, page, D]``; -1 stands for no page.
+      page_size: the pools' page size; read off k when left out.
+      score_mod: ``f(score, b, h, q_idx, kv_idx) -> score``, traced.
+      mask_mod: ``f(b, h, q_idx, kv_idx) -> bool``, traced.
+      align: which alignment the positions have when it is not told by `causal`:
+        for windows and callables where Sq != Sk.
+      layout: ``"bhsd"``, ``"bshd"`` or ``"thd"`` (packed ``[T, H, D]`` with
+        cu_seqlens) of q, k, v and the result.
+      return_lse: also return the log-sum-exp.
+      out: where to write the result (with return_lse a pair); it must not
+        overlap an input.
+      num_threads: how many threads to use, see `attn.set_num_threads`.
+
+    Returns:
+      ``[B, Hq, Sq, Dv]`` of q's dtype and library in `layout`, or `out`. With
+      return_lse the pair of it and ``[B, Hq, Sq]`` (``[Hq, T]`` for thd) of float32
+      (float64 for float64). A row that sees nothing is 0, its lse -inf or its
+      sink.
+
+    Raises:
+      ShapeError: shapes, dtypes, strides or index operands do not fit, or an
+        alignment is missing (the text shows both as pictures).
+      CompileError: a callable cannot be traced, or the program is refused.
+      KeyboardInterrupt: Ctrl-C; the result is then undefined.
+    """
+    code = _LAYOUTS.get(layout)
+    if code is None:
+        raise ShapeError(f"layout expects one of {', '.join(_LAYOUTS)}, but got {layout!r}")
+    if type(q) in _tracers or type(k) in _tracers or type(v) in _tracers:
+        tq, tk, tv = q, k, v
+    else:
+        tq = q if type(q) is _Tensor else _tensor(q, code)
+        tk = k if type(k) is _Tensor else _tensor(k, code)
+        tv = v if type(v) is _Tensor else _tensor(v, code)
+
+    # ---- what restricts the keys ----
+    mask_text = mask_tensor = prefix_lengths = None
+    needs_align = False
+    if mask is not None:
+        if isinstance(mask, masks.Mask):
+            mask_text, needs_align = mask.text, mask.needs_align
+            if mask.operands:
+                own = dict(mask.operands)
+                for role, given in (
+                    ("q_segments", q_segments), ("kv_segments", kv_segments),
+                    ("cu_q", cu_seqlens_q), ("cu_kv", cu_seqlens_kv),
+                ):  # fmt: skip
+                    if role in own and given is not None and given is not own[role]:
+                        raise ShapeError(
+                            f"attention expects the documents once, but got "
+                            f"{_PYTHON_NAMES.get(role, role)} beside a mask that has them"
+                        )
+                q_segments = own.get("q_segments", q_segments)
+                kv_segments = own.get("kv_segments", kv_segments)
+                cu_seqlens_q = own.get("cu_q", cu_seqlens_q)
+                cu_seqlens_kv = own.get("cu_kv", cu_seqlens_kv)
+                prefix_lengths = own.get("prefix_lengths")
+        elif callable(mask) and not hasattr(mask, "shape"):
+            if mask_mod is not None:
+                raise ShapeError("attention expects one mask_mod, but got two (mask is callable)")
+            mask_mod = mask
+        else:
+            mask_tensor = mask
+    if cu_seqlens_q is not None and cu_seqlens_kv is None:
+        cu_seqlens_kv = cu_seqlens_q
+    if q_segments is not None and kv_segments is None:
+        kv_segments = q_segments
+    if code == 2 and cu_seqlens_q is None:
+        raise ShapeError("layout thd expects cu_seqlens_q, but got none")
+    if causal is not None and causal is not True:
+        if causal is False:
+            causal = None
+        elif causal in _ALIGNMENTS:
+            if align is not None and align != causal:
+                raise ShapeError(
+                    f"attention expects one alignment, but got causal={causal!r} and "
+                    f"align={align!r}"
+                )
+            align = causal  # type: ignore[assignment]
+        else:
+            raise ShapeError(
+                'causal expects "top_left", "bottom_right", True, False or None, but got '
+                f"{causal!r}"
+            )
+    if window is not None:
+        if not isinstance(window, (tuple, list)) or len(window) != 2:
+            raise ShapeError(
+                "window expects a pair (left, right) of keys before and after a query's "
+                f"position, but got {window!r}"
+            )
+        window = tuple(window)  # type: ignore[assignment]
+    score_record = mask_record = None
+    captures: list[Any] = []
+    fold_document = False
+    if score_mod is not None:
+        score_record, captures = tracing.record("score_mod", score_mod)
+    if mask_mod is not None:
+        mask_record, more = tracing.record("mask_mod", mask_mod)
+        if mask_record.document is not None:
+            array = more[mask_record.document]
+            fold_document = (
+                _document_folds(array, tq, tk)
+                and mask_text in (None, "full", "causal")
+                and window is None
+                and align != "bottom_right"
+                and (score_record is None or not score_record.region.reads_positions)
+                and all(
+                    x is None
+                    for x in (q_segments, kv_segments, cu_seqlens_q, q_lengths, kv_lengths,
+                              q_positions, kv_positions, page_table)
+                )
+            )  # fmt: skip
+        if fold_document:
+            q_segments = kv_segments = array
+        elif mask_record.folded is not None and mask_record.folded.rest is not None:
+            captures = captures + more
+    if page_table is not None and page_size is None:
+        page_size = tk.size(2)
+
+    # ---- operands ----
+    operands: list[tuple[str, Any]] = []
+    signature: list[Any] = []
+    for role, value in (
+        ("bias", bias), ("mask_tensor", mask_tensor), ("q_lengths", q_lengths),
+        ("kv_lengths", kv_lengths), ("q_positions", q_positions),
+        ("kv_positions", kv_positions), ("q_segments", q_segments),
+        ("kv_segments", kv_segments), ("cu_q", cu_seqlens_q), ("cu_kv", cu_seqlens_kv),
+        ("prefix_lengths", prefix_lengths), ("page_table", page_table),
+        ("log_weight", log_weight), ("sinks", sinks),
+    ):  # fmt: skip
+        if value is not None:
+            t = _operand(role, value)
+            operands.append((role, t))
+            signature.append(role)
+            signature.append(t.signature)
+    settings = Settings(
+        mask_text,
+        needs_align,
+        causal,
+        window,
+        align,
+        None if scale is None else float(scale),
+        None if softcap is None else float(softcap),
+        page_size,
+        bool(return_lse),
+        q_lengths is kv_lengths and q_segments is kv_segments and cu_seqlens_q is cu_seqlens_kv,
+        score_record,
+        mask_record,
+        fold_document,
+    )
+    if type(tq) is not _Tensor:
+        if layout != "bhsd" or out is not None or num_threads is not None:
+            raise CompileError(
+                "attention inside attn.jit expects layout 'bhsd' and neither out nor "
+                "num_threads"
+            )
+        return _trace_attention(settings, (tq, tk, tv), operands, captures)
+
+    # ---- the kernel ----
+    extra = [_tensor(c) for c in captures]
+    key = (
+        tq.head_signature,
+        tk.head_signature,
+        tv.head_signature,
+        settings,
+        *signature,
+        *[c.signature for c in extra],
+    )
+    kernel = _kernels.get(key)
+    if kernel is None:
+        kernel = _kernels[key] = _build_kernel(settings, (tq, tk, tv), operands, extra)
+    if kernel.equal_lengths:
+        lq = tq.size(2)
+        lk = tk.size(2) if page_table is None else _paged_length(operands, page_size)
+        if lq != lk:
+            raise ShapeError(masks.ambiguous_causal(lq, lk, kernel.causal_text))
+    args = [tq, tk, tv, *[t for _, t in operands], *extra]
+    threads = 0 if num_threads is None else num_threads
+    if out is None:
+        return kernel.run(args, None, code, threads)
+    kernel.run(args, _out_tensors(out, return_lse, code), code, threads)
+    return out
+
+
+#: Types that stand for arrays while a function is traced; `jit` adds its own.
+_tracers: set[type] = set()
+
+
+def _trace_attention(
+    settings: Settings, qkv: Sequence[Any], operands: Sequence[tuple[str, Any]],
+    captures: Sequence[Any],
+) -> Any:  # fmt: skip
+    from . import functions
+
+    return functions.trace_attention(settings, qkv, operands, captures)
+
+
+def _operand(role: str, value: Any) -> Any:
+    """Takes one operand: a tensor of one of its ranks, leading axes added."""
+    low, high = _RANKS[role]
+    if type(value) in _tracers:
+        t = value
+    elif type(value) is _Tensor:
+        t = value
+    else:
+        if isinstance(value, (list, tuple)) and role not in ("bias", "mask_tensor"):
+            import numpy as np
+
+            kind = np.float32 if role in ("log_weight", "sinks") else np.int32
+            value = np.asarray(value, kind)
+        t = _tensor(value)
+    rank = t.ndim
+    if not low <= rank <= high:
+        raise ShapeError(
+            f"{_PYTHON_NAMES.get(role, role)} expects a rank of "
+            f"{low if low == high else f'{low} to {high}'}, but got shape {tuple(t.shape)}"
+        )
+    if rank < high and role in _PADDED:
+        # A page table of rank 2 lacks its head axis; the others lack leading ones.
+        for _ in range(high - rank):
+            t = t.insert(1 if role == "page_table" else 0)
+    return t
+
+
+def _paged_length(operands: Sequence[tuple[str, Any]], page_size: int | None) -> int:
+    table = dict(operands)["page_table"]
+    return int(table.size(2)) * int(page_size or 0)
+
+
+def _document_folds(array: Any, tq: Any, tk: Any) -> bool:
+    """Whether ids indexed by position can be read as ids of the slots."""
+    if type(tq) is not _Tensor:
+        return False
+    shape = tuple(array.shape)
+    length = tq.size(2)
+    return (
+        length == tk.size(2) == shape[-1]
+        and (len(shape) == 1 or (len(shape) == 2 and shape[0] in (1, tq.size(0))))
+        and not (len(shape) == 2 and shape[0] == 1 and tq.size(0) > 1)
+    )
+
+
+def _out_tensors(out: Any, return_lse: bool, code: int) -> list[Any]:
+    if not return_lse:
+        return [_runtime.out_tensor(out, code)]
+    if not isinstance(out, (tuple, list)) or len(out) != 2:
+        raise ShapeError("out with return_lse expects a pair (out, lse), but got one array")
+    lse = _runtime.out_tensor(out[1])
+    return [_runtime.out_tensor(out[0], code), lse.insert(0) if code == 2 else lse]
+
+
+# ---- building ----------------------------------------------------------------------------
+
+
+def describe(
+    settings: Settings, qkv: Sequence[Any], operands: Sequence[tuple[str, Any]],
+    captures: Sequence[Any],
+) -> tuple[ir.Attention, bool, str]:  # fmt: skip
+    """Checks what is static about a call and describes its op.
+
+    Args:
+      settings, qkv, operands, captures: the call; tensors need `dtype`, `shape`.
+
+    Returns:
+      the op, whether Sq must equal Sk at run time, and what asks for that.
+    """
+    s = settings
+    q, k, v = qkv
+    for name, t in zip("qkv", qkv):
+        if len(t.shape) != 4:
+            raise ShapeError(
+                f"attention expects {name} of rank 4 [batch, heads, length, dim], but got "
+                f"shape {tuple(t.shape)}"
+            )
+        if t.dtype not in ir.FLOATS:
+            raise ShapeError(
+                f"attention expects {name} of float32, bfloat16, float16 or float64, but got "
+                f"{t.dtype}"
+            )
+        if t.dtype != q.dtype:
+            raise ShapeError(
+                f"attention expects q, k and v of one dtype, but got {q.dtype} for q and "
+                f"{t.dtype} for {name}"
+            )
+    if q.shape[3] != k.shape[3]:
+        raise ShapeError(
+            f"attention expects q and k to have the same head dim, but got {q.shape[3]} and "
+            f"{k.shape[3]}"
+        )
+    types = {}
+    for role, t in operands:
+        name = _PYTHON_NAMES.get(role, role)
+        if role == "mask_tensor":
+            if t.dtype != "i1":
+                raise ShapeError(
+                    f"mask expects bool (True = attend), but got {t.dtype}; a float mask is "
+                    "passed as bias"
+                )
+        elif role == "bias":
+            if t.dtype not in ("f32", q.dtype):
+                raise ShapeError(f"bias expects float32 or q's {q.dtype}, but got {t.dtype}")
+        elif role in ("log_weight", "sinks"):
+            if t.dtype != "f32":
+                raise ShapeError(f"{name} expects float32, but got {t.dtype}")
+        elif t.dtype != "i32":
+            raise ShapeError(f"{name} expects int32, but got {t.dtype}; convert it with .astype")
+        dims = (
+            ir.broadcast_dims(t.shape) if role in _BROADCAST else tuple([None] * len(t.shape))
+        )
+        types[role] = TensorType(t.dtype, dims)
+    if ("q_positions" in types or "kv_positions" in types) and s.align is not None:
+        raise ShapeError(
+            f"attention expects either positions or an alignment, but got both ({s.align})"
+        )
+    if s.align is not None and s.align not in _ALIGNMENTS:
+        raise ShapeError(f'align expects "top_left" or "bottom_right", but got {s.align!r}')
+    for a, b in (("q_segments", "kv_segments"), ("cu_q", "cu_kv")):
+        if (a in types) != (b in types):
+            raise ShapeError(
+                f"attention expects {_PYTHON_NAMES.get(a, a)} and {_PYTHON_NAMES.get(b, b)} "
+                f"together, but got {_PYTHON_NAMES.get(a if a in types else b, a if a in types else b)} alone"
+            )
+    if "cu_q" in types and "q_segments" in types:
+        raise ShapeError("attention expects either segments or cu_seqlens, but got both")
+    if s.page_size is not None and "page_table" not in types:
+        raise ShapeError("page_size expects a page_table, but got none")
+    for name, number in (("scale", s.scale), ("softcap", s.softcap)):
+        if number is not None and not math.isfinite(number):
+            raise ShapeError(f"{name} expects a finite number, but got {number}")
+
+    # ---- masks ----
+    parts: list[str] = [] if s.mask in (None, "full") else [str(s.mask)]
+    ask = "causal=True"
+    if s.causal:
+        parts.append("causal")
+    if s.window is not None:
+        window = masks.Window(*s.window)
+        if window.text != "full":
+            parts.append(window.text)
+            ask = "window" if not s.causal else ask
+    needs_align = s.needs_align or bool(s.causal) or (s.window is not None and window.needs_align)
+    if s.needs_align and not s.causal:
+        ask = "a mask that compares positions"
+    score = mask = None
+    count = 0
+    if s.score_mod is not None:
+        region = s.score_mod.region
+        count = len(region.captures)
+        score = (region, range(count))
+        needs_align |= region.reads_positions
+        ask = ask if parts else "score_mod"
+    if s.mask_mod is not None:
+        folded = s.mask_mod.folded
+        assert folded is not None
+        if folded.mask is not None and folded.mask.text != "full":
+            parts.append(folded.mask.text)
+            needs_align |= folded.mask.needs_align
+        if folded.rest is not None and not s.fold_document:
+            mask = (folded.rest, range(count, count + len(s.mask_mod.region.captures)))
+            needs_align |= folded.rest.reads_positions
+        ask = "mask_mod" if not s.causal and s.window is None else ask
+    documents = "q_segments" in types or "cu_q" in types
+    if documents and not any("document" in p for p in parts):
+        parts.append("document")
+    if not documents and any("document" in p for p in parts):
+        raise ShapeError(
+            "a Document mask expects q_segments or cu_seqlens_q, but got neither"
+        )
+    unique = list(dict.fromkeys(parts))
+    text = "full" if not unique else unique[0] if len(unique) == 1 else f"and({', '.join(unique)})"
+
+    # ---- alignment ----
+    align = s.align
+    equal = False
+    positions = "q_positions" in types or "kv_positions" in types
+    if align is None and needs_align and not positions:
+        if not s.same_extent:
+            raise ShapeError(
+                f"{ask} expects an explicit alignment beside lengths or documents that "
+                'differ between queries and keys, but got none; choose "top_left" (query i '
+                'stands at i) or "bottom_right" (the last query stands at the last key) as '
+                f"{'causal' if s.causal else 'align'}="
+            )
+        # Both alignments agree where the lengths do; one text serves all calls.
+        equal, align = True, "top_left"
+    if not needs_align and align is not None and s.score_mod is None and s.mask_mod is None:
+        align = None  # nothing reads a query's position
+    op = ir.Attention(
+        TensorType(q.dtype, (None, None, None, q.shape[3])),
+        TensorType(k.dtype, (None, None, s.page_size, k.shape[3])),
+        TensorType(v.dtype, (None, None, s.page_size, v.shape[3])),
+        types,
+        text,
+        align,
+        s.scale,
+        s.softcap,
+        s.page_size,
+        tuple(TensorType(c.dtype, tuple([None] * len(c.shape))) for c in captures),
+        score,
+        mask,
+        s.return_lse,
+    )
+    return op, equal, ask
+
+
+def _build_kernel(
+    settings: Settings, qkv: Sequence[Any], operands: Sequence[tuple[str, Any]],
+    captures: Sequence[Any],
+) -> _Kernel:  # fmt: skip
+    op, equal, ask = describe(settings, qkv, operands, captures)
+    text = module_text(op)
+    program = compiler.program(text)
+    return _Kernel(program.kernel.run, equal, ask, program)
+
+
+def module_text(op: ir.Attention) -> str:
+    """The module of one attention: arguments q, k, v, operands, captures."""
+    m = ir.Module()
+    names = [m.argument(n, t) for n, t in zip("qkv", (op.q, op.k, op.v))]
+    operands = {r: m.argument(r, op.operands[r]) for r in OPERAND_ORDER if r in op.operands}
+    captures = [m.argument(f"capture{i}", t) for i, t in enumerate(op.captures)]
+    return m.finish(m.attention(op, names, operands, captures))
+
+
+# ---- merge_states ----------------------------------------------------------------------
+
+
+def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
+                 num_threads: int | None = None) -> Any:  # fmt: skip
+    """Merges attention over disjoint key sets into attention over their union.
+
+    Args:
+      outs: partial results ``[B, H, S, Dv]``, all of one dtype.
+      lses: their log-sum-exps ``[B, H, S]`` of float32 (float64 for float64), natural log.
+      out: a pair (out, lse) of arrays to write to.
+      num_threads: how many threads to use.
+
+    Returns:
+      The pair (out, lse).
+
+    Raises:
+      ShapeError: different numbers, shapes or dtypes.
+    """
+    if len(outs) != len(lses) or not outs:
+        raise ShapeError(
+            f"merge_states expects as many lses as outs, at least one, but got {len(outs)} outs "
+            f"and {len(lses)} lses"
+        )
+    if any(type(x) in _tracers for x in (*outs, *lses)):
+        from . import functions
+
+        return functions.trace_merge(outs, lses)
+    tensors = [_tensor(x) for x in (*outs, *lses)]
+    first, states = tensors[0], len(outs)
+    for i, t in enumerate(tensors):
+        name = f"outs[{i}]" if i < states else f"lses[{i - states}]"
+        shape = first.shape if i < states else first.shape[:3]
+        dtype = first.dtype if i < states else ("f64" if first.dtype == "f64" else "f32")
+        if t.shape != shape or t.dtype != dtype or len(first.shape) != 4:
+            raise ShapeError(
+                f"merge_states expects {name} to be {dtype} of shape {list(shape)} like outs[0] "
+                f"of rank 4, but got {t.dtype} of shape {list(t.shape)}"
+            )
+    text = ir.merge_module(first.dtype, first.size(3), states)
+    kernel = compiler.program(text).kernel
+    threads = 0 if num_threads is None else num_threads
+    if out is None:
+        return kernel.run(tensors, None, 0, threads)
+    kernel.run(tensors, _out_tensors(out, True, 0), 0, threads)
+    return out
+
+
+# ---- shims ---------------------------------------------------------------------------------
+
+
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """torch.nn.functional.scaled_dot_product_attention, for any library's arrays.
+
+    Args:
+      query: ``[..., Hq, L, E]``, rank 2 to 5.
+      key: ``[..., H, S, E]``.
+      value: ``[..., H, S, Ev]``.
+      attn_mask: broadcasts to ``[..., Hq, L, S]``; bool (True = attend), or float and
+        then added to the scores. The last axis must be S.
+      dropout_p: must be 0.
+      is_causal: the top-left causal mask, ANDed with attn_mask.
+      scale: 1 / sqrt(E) when left out.
+      enable_gqa: allow Hq to be a multiple of H.
+
+    Returns:
+      ``[..., Hq, L, Ev]`` of query's dtype and library.
+
+    Raises:
+      ShapeError: the shapes do not fit, or leading axes cannot be folded
+        without a copy (the text shows the strides).
+    """
+    if dropout_p != 0.0:
+        raise ShapeError(
+            f"scaled_dot_product_attention expects dropout_p = 0, but got {dropout_p}: attn has "
+            "no dropout"
+        )
+    tq, tk, tv = _tensor(query), _tensor(key), _tensor(value)
+    rank = tq.ndim
+    if rank != 4:
+        tq, tk, tv = (_fold(t, n) for t, n in ((tq, "query"), (tk, "key"), (tv, "value")))
+    elif tk.ndim != 4 or tv.ndim != 4:
+        raise ShapeError(
+            "scaled_dot_product_attention expects query, key and value of one rank, but got "
+            f"{rank}, {tk.ndim} and {tv.ndim}"
+        )
+    heads, kv_heads = tq.size(1), tk.size(1)
+    if heads != kv_heads and not enable_gqa and kv_heads != 1:
+        raise ShapeError(
+            "scaled_dot_product_attention expects as many key heads as query heads unless "
+            f"enable_gqa is set, but got {heads} and {kv_heads}"
+        )
+    batch = max(tq.size(0), tk.size(0), tv.size(0))
+    if batch > 1:
+        tq, tk, tv = (t.expand(0, batch) if t.size(0) == 1 else t for t in (tq, tk, tv))
+    bias = mask = None
+    if attn_mask is not None:
+        tm = _tensor(attn_mask)
+        if tm.ndim > rank:
+            raise ShapeError(
+                f"attn_mask expects at most query's rank {rank}, but got shape {tm.shape}"
+            )
+        if tm.ndim == 5:
+            tm = _fold(tm, "attn_mask")
+        if tm.size(-1) != tk.size(2):
+            raise ShapeError(
+                f"attn_mask expects its last axis to be the key length {tk.size(2)}, but got "
+                f"shape {tm.shape}"
+            )
+        if tm.ndim == 1:
+            tm = tm.insert(0)
+        bias, mask = (None, tm) if tm.dtype == "i1" else (tm, None)
+    result = attention(
+        tq, tk, tv, mask=mask, bias=bias, scale=scale,
+        causal="top_left" if is_causal else None,
+    )  # fmt: skip
+    if rank == 4:
+        return result
+    return result.reshape((*query.shape[:-1], tv.size(3)))
+
+
+def flash_attn_func(
+    q: Any,
+    k: Any,
+    v: Any,
+    dropout_p: float = 0.0,
+    softmax_scale: float | None = None,
+    causal: bool = False,
+    window_size: tuple[int, int] = (-1, -1),
+    softcap: float = 0.0,
+    alibi_slopes: Any = None,
+    deterministic: bool = False,
+    return_attn_probs: bool = False,
+) -> Any:
+    """flash_attn.flash_attn_func: ``[B, S, H, D]`` and bottom-right alignment.
+
+    Args:
+      q: ``[B, Sq, Hq, D]``.
+      k: ``[B, Sk, Hkv, D]``.
+      v: ``[B, Sk, Hkv, D]``.
+      dropout_p: must be 0.
+      softmax_scale: 1 / sqrt(D) when left out.
+      causal: the bottom-right causal mask.
+      window_size: (left, right), -1 for open.
+      softcap: 0 for none.
+      alibi_slopes: ``float32[H]`` or ``[B, H]``; adds -slope * |distance|.
+      deterministic: attn always is.
+      return_attn_probs: must be False.
+
+    Returns:
+      ``[B, Sq, Hq, D]`` of q's dtype and library.
+
+    Raises:
+      ShapeError: dropout or probabilities were asked for, or shapes do not fit.
+    """
+    if dropout_p != 0.0:
+        raise ShapeError(
+            f"flash_attn_func expects dropout_p = 0, but got {dropout_p}: attn has no dropout"
+        )
+    if return_attn_probs:
+        raise ShapeError(
+            "flash_attn_func expects return_attn_probs=False, but got True: the probabilities "
+            "are never formed; attn.attention(..., return_lse=True) gives the log-sum-exp"
+        )
+    left, right = window_size
+    return attention(
+        q, k, v, scale=softmax_scale, layout="bshd", align="bottom_right",
+        causal="bottom_right" if causal else None,
+        window=None if (left < 0 and right < 0) else (
+            None if left < 0 else left, None if right < 0 else right
+        ),
+        softcap=softcap or None,
+        score_mod=None if alibi_slopes is None else _alibi(alibi_slopes),
+    )  # fmt: skip
+
+
+def _alibi(slopes: Any) -> Callable[..., Any]:
+    if len(slopes.shape) == 2:
+
+        def score_mod(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+            return score - slopes[b, h] * abs(q_idx - kv_idx)
+
+    else:
+
+        def score_mod(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+            return score - slopes[h] * abs(q_idx - kv_idx)
+
+    return score_mod
+
+
+def _fold(t: Any, name: str) -> Any:
+    """Brings a tensor of rank 2 to 5 to rank 4 without copying."""
+    if not 2 <= t.ndim <= 5:
+        raise ShapeError(
+            f"scaled_dot_product_attention expects a rank of 2 to 5, but got {name} of shape "
+            f"{t.shape}"
+        )
+    while t.ndim < 4:
+        t = t.insert(0)
+    if t.ndim == 5:
+        merged = t.merge(0)
+        if merged is None:
+            raise ShapeError(
+                f"scaled_dot_product_attention expects leading axes of {name} that fold into one "
+                f"without a copy, but got shape {t.shape} with strides {t.strides}"
+            )
+        return merged
+    return t
+
+
+def set_num_threads(num_threads: int) -> None:
+    """Sets how many threads a call uses when it does not say; 0 for the default.
+
+    The default is ATTN_NUM_THREADS, else the CPUs that the process may use.
+
+    Raises:
+      ShapeError: a negative number, or more than 1024.
+    """
+    _runtime.set_num_threads(num_threads)
+
+
+def get_num_threads() -> int:
+    """How many threads a call uses when it does not say."""
+    return _runtime.get_num_threads()
