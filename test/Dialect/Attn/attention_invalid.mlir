@@ -371,6 +371,15 @@ func.func @attention_c18_causal_with_lengths(%q: tensor<2x8x16x64xf32>, %k: tens
 
 // -----
 
+func.func @attention_c18_causal_within_documents(%q: tensor<1x2x16x64xf32>, %cu: tensor<3xi32>) {
+  // expected-error@+1 {{'attn.attention' op expects align top_left or align bottom_right when positions are compared within documents, but got neither}}
+  %out = attn.attention %q, %q, %q mask <and(document, causal)> cu_q(%cu : tensor<3xi32>) cu_kv(%cu : tensor<3xi32>)
+      : tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32> -> tensor<1x2x16x64xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c18_band_inside_or(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x24x64xf32>, %v: tensor<2x2x24x64xf32>) {
   // expected-error@+1 {{'attn.attention' op expects align top_left or align bottom_right when query and key lengths differ, but got neither for lengths 16 and 24}}
   %out = attn.attention %q, %k, %v mask <or(prefix<4>, band<3, 0>)>
@@ -747,6 +756,18 @@ func.func @attention_c33_dynamic_axes_do_not_hide_it(%q: tensor<?x3037000500x16x
 
 // -----
 
+func.func @attention_c33_capture_bytes_overflow(%q: tensor<1x2x1x64xf32>, %c: tensor<4611686018427387904xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects the byte size of every operand to fit 63 bits, but got shape [4611686018427387904]}}
+  %out = attn.attention %q, %q, %q captures(%c : tensor<4611686018427387904xf32>)
+      score_mod {
+      ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32, %t: tensor<4611686018427387904xf32>):
+        attn.yield %s : f32
+      } : tensor<1x2x1x64xf32>, tensor<1x2x1x64xf32>, tensor<1x2x1x64xf32> -> tensor<1x2x1x64xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c34_too_many_keys(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x2147483648x64xf32>, %v: tensor<2x2x2147483648x64xf32>) {
   // expected-error@+1 {{'attn.attention' op expects the sequence of k to be at most 2147483647 long, but got 2147483648}}
   %out = attn.attention %q, %k, %v
@@ -778,6 +799,16 @@ func.func @attention_c35_no_lanes(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x6
   // expected-error@+1 {{expects lanes of the schedule to lie between 1 and 64, but got 0}}
   %out = attn.attention %q, %k, %v {schedule = #attn.schedule<isa = "avx2", lanes = 0, q_vectors = 1, strips = 4, key_rows = 4, kv_tile = 64, few_rows = 4, split_keys = 512>}
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c35_tile_is_no_multiple_of_lanes(%q: tensor<1x2x16x64xf32>) {
+  %out = attn.attention %q, %q, %q
+      // expected-error@+1 {{expects kv_tile of the schedule to be a multiple of lanes, but got 60 and 8}}
+      {schedule = #attn.schedule<isa = "avx2", lanes = 8, q_vectors = 1, strips = 4, key_rows = 4, kv_tile = 60, few_rows = 4, split_keys = 512>}
+      : tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32> -> tensor<1x2x16x64xf32>
   return
 }
 
