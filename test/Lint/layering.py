@@ -48,13 +48,18 @@ COMPONENTS = {
     "python/src/runtime_module": "PyRuntime",
     "python/src/compiler_module": "PyCompiler",
     "python/src/": "PyShared",
-    # The precompiled header.
+    # How IR comes in: limits, stack, bytecode; and the precompiled header.
+    "include/attn/Support/": "Support",
     "lib/Support/": "Support",
+    # From LLVM IR to a package.
+    "include/attn/Target/": "Target",
+    "lib/Target/": "Target",
 }
 
 # Component -> what it may see beside itself. LLVM stands for llvm/ and mlir/, Python for Python.h and nanobind.
 ALLOWED = {
     "Support": {"LLVM"},
+    "Target": {"Support", "LLVM"},
     "IR": {"LLVM"},
     "DialectTransforms": {"IR", "LLVM"},
     "Conversion": {"IR", "LLVM"},
@@ -62,7 +67,8 @@ ALLOWED = {
     "Transforms": {"IR", "DialectTransforms", "LLVM"},
     "Pipelines": {"IR", "DialectTransforms", "Transforms", "Conversion", "Interpreter", "LLVM"},
     "InitAll": {"IR", "DialectTransforms", "Transforms", "Conversion", "Interpreter", "Pipelines", "LLVM"},
-    "CAPI": {"InitAll", "CCompiler", "DLPack", "LLVM"},
+    # The C API is the door to the interpreter and to packages too; what it runs it names by pipeline.
+    "CAPI": {"InitAll", "IR", "Interpreter", "Support", "Target", "CCompiler", "DLPack", "LLVM"},
     # The runtime half: no LLVM, no dialect, no Python.
     "DLPack": set(),
     "Runtime": {"DLPack", "CRuntime"},
@@ -71,7 +77,8 @@ ALLOWED = {
     "PyShared": {"DLPack", "Python"},
     "PyRuntime": {"CRuntime", "DLPack", "PyShared", "Python"},
     "PyCompiler": {"CCompiler", "DLPack", "PyShared", "Python"},
-    "Tools": {"InitAll", "CCompiler", "CRuntime", "DLPack", "LLVM"},
+    # attn-run reads generator attributes and compares with the oracle.
+    "Tools": {"InitAll", "IR", "Interpreter", "Support", "CCompiler", "CRuntime", "DLPack", "LLVM"},
 }
 
 # (file, component) -> why this one file may see it.
