@@ -1,0 +1,127 @@
+//===- Invoke.cpp - Calling an entry --------------------------------------===//
+//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The sizes of results are always computed and compared before the entry runs:
+// generated code trusts its descriptors, so a result that is too small must be
+// found here.
+//
+//===----------------------------------------------------------------------===//
+
+#include "attn/Runtime/Invoke.h"
+
+#include "attn/Runtime/CallContext.h"
+#include "attn/Runtime/TensorCheck.h"
+#include "attn/Runtime/ThreadCount.h"
+
+using namespace attn::rt;
+
+namespace {
+/// Marks the package as in use.
+class InFlight {
+public:
+  explicit InFlight(AttnPackage &package) : package(package) {
+    package.callsInFlight.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~InFlight() { package.callsInFlight.fetch_sub(1, std::memory_order_release); }
+
+private:
+  AttnPackage &package;
+};
+
+/// The arguments of the generated functions, for `runProtected`.
+struct GeneratedCall {
+  const AttnPackage::Entry *entry;
+  void **descriptors;
+  int64_t *dims;
+};
+} // namespace
+
+static void callShapes(void *arg) {
+  auto &call = *static_cast<GeneratedCall *>(arg);
+  call.entry->shapes(call.descriptors, call.dims);
+}
+
+static void callEntry(void *arg) {
+  auto &call = *static_cast<GeneratedCall *>(arg);
+  call.entry->run(call.descriptors);
+}
+
+/// Checks the index of an entry.
+static Status checkEntry(const AttnPackage &package, int entry) {
+  const auto &entries = package.signature.entries;
+  if (entry >= 0 && entry < static_cast<int>(entries.size()))
+    return Status();
+  std::string names;
+  for (const EntryType &type : entries)
+    names += (names.empty() ? "'" : ", '") + type.name + "'";
+  return failure(ATTN_INVALID,
+                 "package '%s' expects an entry from 0 to %d (%s), but got %d",
+                 package.path.c_str(), static_cast<int>(entries.size()) - 1,
+                 names.c_str(), entry);
+}
+
+/// What generated code reported.
+static Status generatedFailure(const CallContext &call, const EntryType &type) {
+  return failure(static_cast<AttnStatus>(call.failureCode()), "entry '%s': %s",
+                 type.name.c_str(), call.failureMessage());
+}
+
+Status attn::rt::resultShapes(AttnPackage &package, int entry,
+                              const DLTensor *const *args, int numArgs,
+                              int64_t *dims) {
+  if (Status status = checkEntry(package, entry); !status.ok())
+    return status;
+  InFlight inFlight(package);
+  const EntryType &type = package.signature.entries[entry];
+  TensorChecker tensors(type);
+  if (Status status = tensors.addArguments(args, numArgs); !status.ok())
+    return status;
+  CallContext call(/*threads=*/1, /*poll=*/nullptr, /*pollArg=*/nullptr);
+  GeneratedCall generated{&package.entries[entry], tensors.descriptors(), dims};
+  if (!runProtected(callShapes, &generated))
+    return generatedFailure(call, type);
+  return Status();
+}
+
+Status attn::rt::invoke(AttnPackage &package, int entry,
+                        const DLTensor *const *args, int numArgs,
+                        DLTensor *const *results, int numResults,
+                        const AttnInvokeOptions *options,
+                        AttnCounters *counters) {
+  if (Status status = checkEntry(package, entry); !status.ok())
+    return status;
+  InFlight inFlight(package);
+  const EntryType &type = package.signature.entries[entry];
+  const AttnInvokeOptions defaults = {0, nullptr, nullptr};
+  if (!options)
+    options = &defaults;
+  int threads = 1;
+  if (Status status = resolveThreadCount(options->num_threads, threads);
+      !status.ok())
+    return status;
+  TensorChecker tensors(type);
+  if (Status status = tensors.addArguments(args, numArgs); !status.ok())
+    return status;
+  if (Status status = tensors.addResults(results, numResults); !status.ok())
+    return status;
+  if (Status status = tensors.checkOverlap(); !status.ok())
+    return status;
+
+  std::vector<int64_t> dims(static_cast<size_t>(type.numResultDims()));
+  CallContext call(threads, options->poll, options->poll_arg);
+  GeneratedCall generated{&package.entries[entry], tensors.descriptors(),
+                          dims.data()};
+  if (!runProtected(callShapes, &generated))
+    return generatedFailure(call, type);
+  if (Status status = tensors.checkResultSizes(dims); !status.ok())
+    return status;
+  bool done = runProtected(callEntry, &generated);
+  if (counters)
+    *counters = call.counters();
+  return done ? Status() : generatedFailure(call, type);
+}
