@@ -1,0 +1,142 @@
+//===- Checks.cpp - Checks before a key loop runs -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Run-time twins of the verifier's rules (docs/Spec.md, labels _r).
+//===----------------------------------------------------------------------===//
+
+#include "Checks.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+class Checks {
+public:
+  Checks(Emit &e, Outliner &outliner, KeyLoopOp op) : e(e), outliner(outliner), op(op) {}
+  void run();
+
+private:
+  void equal(Value got, Value want, const Twine &message) {
+    outliner.call("attnrt_check_eq",
+                  {e.toI64(got), e.toI64(want), outliner.text(message.str())});
+  }
+  /// Axis `axis` of `buffer` has `want` entries, or 1 where it broadcasts.
+  void extent(StringRef role, Value buffer, int64_t axis, Value want, StringRef name,
+              bool broadcasts);
+  void range(Value buffer, Value low, Value high, const Twine &message);
+  /// The address, sizes and strides of an i32 buffer of rank 1 or 2.
+  SmallVector<Value> plane(Value buffer);
+
+  Emit &e;
+  Outliner &outliner;
+  KeyLoopOp op;
+};
+} // namespace
+
+void Checks::extent(StringRef role, Value buffer, int64_t axis, Value want, StringRef name,
+                    bool broadcasts) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (broadcasts && type.getDimSize(axis) == 1)
+    return;
+  Value size = e.dim(buffer, axis);
+  Value expected = want;
+  if (broadcasts) // 1 is as good as the size itself
+    expected = e.select(e.cmp(arith::CmpIPredicate::eq, size, e.idx(1)), size, want);
+  equal(size, expected,
+        "'attn.attention' op expects axis " + Twine(axis) + " (" + name + ") of " + role +
+            " to be " + (broadcasts ? "1 or " : "") + "the size of " + name +
+            " (actual size and expected size follow)");
+}
+
+SmallVector<Value> Checks::plane(Value buffer) {
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
+  SmallVector<Value> result = {outliner.address(buffer)};
+  bool flat = cast<MemRefType>(buffer.getType()).getRank() == 1;
+  if (flat)
+    result.push_back(e.toI64(e.idx(1)));
+  for (Value size : metadata.getSizes())
+    result.push_back(e.toI64(size));
+  if (flat)
+    result.push_back(e.toI64(e.idx(0)));
+  for (Value stride : metadata.getStrides())
+    result.push_back(e.toI64(stride));
+  return result;
+}
+
+void Checks::range(Value buffer, Value low, Value high, const Twine &message) {
+  SmallVector<Value> arguments = plane(buffer);
+  arguments.append({e.toI64(low), e.toI64(high), outliner.text(message.str())});
+  outliner.call("attnrt_check_values_i32", arguments);
+}
+
+void Checks::run() {
+  AxesAttr axes = op.getAxesOrDefault();
+  auto q = [&](int64_t role) { return e.dim(op.getQ(), axes.getQ()[role]); };
+  auto k = [&](int64_t role) { return e.dim(op.getK(), axes.getK()[role]); };
+  auto v = [&](int64_t role) { return e.dim(op.getV(), axes.getV()[role]); };
+  bool paged = static_cast<bool>(op.getPageTable());
+  std::string name = "'attn.attention' op expects ";
+  if (!paged) { // attention_r1
+    equal(k(kBatch), q(kBatch), name + "k to have the batch size of q");
+    equal(v(kBatch), q(kBatch), name + "v to have the batch size of q");
+  } else {
+    equal(v(kBatch), k(kBatch), name + "k and v to have the same page count");
+  }
+  equal(v(kHead), k(kHead), name + "k and v to have the same head count");
+  equal(v(kSeq), k(kSeq), name + "k and v to have the same key count");
+  // attention_r2
+  Value hkv = k(kHead);
+  outliner.call("attnrt_check_heads", {e.toI64(q(kHead)), e.toI64(hkv)});
+
+  Value sq = q(kSeq), b = q(kBatch), hq = q(kHead);
+  Value sk = paged ? e.mul(e.dim(op.getAux("page_table"), 2),
+                           static_cast<int64_t>(*op.getPageSize()))
+                   : k(kSeq);
+  if (op.getEqualLengths()) // attention_r4
+    equal(sq, sk,
+          name + "align top_left or align bottom_right when query and key lengths differ");
+  if (paged && cast<MemRefType>(op.getK().getType()).isDynamicDim(axes.getK()[kSeq]))
+    equal(k(kSeq), e.idx(*op.getPageSize()), name + "the page axis of k to be page_size");
+  if (op.getSinks())
+    extent("sinks", op.getSinks(), 0, hq, "hq", false);
+  for (auto [role, buffer] :
+       llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), op.getAux())) { // attention_r3
+    int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
+    if (role == "q_lengths" || role == "kv_lengths" || role == "prefix_lengths") {
+      extent(role, buffer, 0, b, "b", false);
+      if (role != "prefix_lengths") // attention_r5
+        range(buffer, e.idx(0), role == "q_lengths" ? sq : sk,
+              name + "every entry of " + role + " to lie between 0 and the sequence length");
+    } else if (role == "bias" || role == "mask_tensor") {
+      Value sizes[] = {b, hq, sq, sk};
+      StringRef names[] = {"b", "hq", "i", "j"};
+      for (int64_t axis = 0; axis < rank; ++axis)
+        extent(role, buffer, axis, sizes[4 - rank + axis], names[4 - rank + axis],
+               axis + 1 < rank);
+    } else if (role == "log_weight") {
+      extent(role, buffer, 0, b, "b", true);
+      extent(role, buffer, 1, hkv, "hkv", true);
+      extent(role, buffer, 2, sk, "j", false);
+    } else if (role == "page_table") {
+      extent(role, buffer, 0, b, "b", false);
+      extent(role, buffer, 1, hkv, "hkv", true);
+      auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
+      SmallVector<Value> arguments = {outliner.address(buffer)};
+      for (Value size : metadata.getSizes())
+        arguments.push_back(e.toI64(size));
+      for (Value stride : metadata.getStrides())
+        arguments.push_back(e.toI64(stride));
+      arguments.push_back(e.toI64(k(kBatch)));
+      outliner.call("attnrt_check_page_table", arguments); // attention_r7
+    } else if (role.starts_with("q_") || role.starts_with("kv_")) {
+      extent(role, buffer, 0, b, "b", true);
+      extent(role, buffer, 1, role.starts_with("q_") ? sq : sk, role.starts_with("q_") ? "i" : "j",
+             false);
+    }
+  }
+}
+
+void mlir::attn::emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op) {
+  Checks(e, outliner, op).run();
+}

@@ -1,0 +1,21 @@
+//===- Checks.h - Checks before a key loop runs -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Private to AttnToCPU.
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H
+#define ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H
+
+#include "Emit.h"
+#include "Outline.h"
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+namespace mlir::attn {
+/// Calls into the runtime that refuse what the verifier could not see: sizes that
+/// do not agree, lengths and page entries out of range.
+void emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op);
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H

@@ -1,0 +1,134 @@
+//===- Emit.h - Short names for building scf and vector code -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Private to AttnToCPU.
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H
+#define ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Builders.h"
+
+namespace mlir::attn {
+
+/// A builder at one location with the few operations the kernels are made of.
+/// Integer operands are `index`; float operands are scalars or vectors.
+struct Emit {
+  Emit(OpBuilder &b, Location loc, FloatType state, int64_t lanes, bool hasFma)
+      : b(b), loc(loc), state(state), lanes(lanes), hasFma(hasFma) {}
+
+  OpBuilder &b;
+  Location loc;
+  FloatType state; // f32 or f64: scores and states
+  int64_t lanes;
+  bool hasFma;
+
+  // Index arithmetic.
+  Value idx(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+  Value add(Value x, int64_t y) { return y ? add(x, idx(y)) : x; }
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
+  Value mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y); }
+  Value mul(Value x, int64_t y) { return mul(x, idx(y)); }
+  Value div(Value x, Value y) { return arith::DivUIOp::create(b, loc, x, y); }
+  Value div(Value x, int64_t y) { return div(x, idx(y)); }
+  Value rem(Value x, Value y) { return arith::RemUIOp::create(b, loc, x, y); }
+  Value ceilDiv(Value x, int64_t y) { return div(add(x, y - 1), y); }
+  Value min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
+  Value max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
+  Value roundDown(Value x, int64_t y) { return mul(div(x, y), y); }
+  Value cmp(arith::CmpIPredicate p, Value x, Value y) {
+    return arith::CmpIOp::create(b, loc, p, x, y);
+  }
+  Value lt(Value x, Value y) { return cmp(arith::CmpIPredicate::slt, x, y); }
+  Value le(Value x, Value y) { return cmp(arith::CmpIPredicate::sle, x, y); }
+  Value band(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
+  Value bor(Value x, Value y) { return arith::OrIOp::create(b, loc, x, y); }
+  Value select(Value c, Value x, Value y) { return arith::SelectOp::create(b, loc, c, x, y); }
+  Value toI32(Value x) { return arith::IndexCastOp::create(b, loc, b.getI32Type(), x); }
+  Value toI64(Value x) { return arith::IndexCastOp::create(b, loc, b.getI64Type(), x); }
+  Value toIndex(Value x) { return arith::IndexCastOp::create(b, loc, b.getIndexType(), x); }
+
+  // Floats: `like` gives the type, scalar or vector.
+  VectorType vec(Type element) { return VectorType::get({lanes}, element); }
+  VectorType vec() { return vec(state); }
+  Value num(double value, Type type) {
+    auto element = cast<FloatType>(getElementTypeOrSelf(type));
+    TypedAttr attr = b.getFloatAttr(element, value);
+    if (auto vector = dyn_cast<VectorType>(type))
+      attr = DenseElementsAttr::get(vector, attr);
+    return arith::ConstantOp::create(b, loc, attr);
+  }
+  Value numVec(double value) { return num(value, vec()); }
+  Value fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+  Value fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+  Value fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+  Value fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+  Value fcmp(arith::CmpFPredicate p, Value x, Value y) {
+    return arith::CmpFOp::create(b, loc, p, x, y);
+  }
+  /// x * y + z, fused where the target has it (elsewhere a call per lane).
+  Value fma(Value x, Value y, Value z);
+  /// The larger one, z where x is NaN: one instruction, unlike maxnum.
+  Value fmax(Value x, Value z) { return select(fcmp(arith::CmpFPredicate::OGT, x, z), x, z); }
+  Value splat(Value scalar) {
+    return vector::BroadcastOp::create(b, loc, vec(scalar.getType()), scalar);
+  }
+  /// Sum or any of the lanes.
+  Value sumLanes(Value vector);
+  Value maxLanes(Value vector);
+  Value anyLane(Value mask);
+  /// 0, 1, 2, ... as i32 lanes.
+  Value iota();
+
+  // Memory.
+  Value load(Value memref, ValueRange at) {
+    return memref::LoadOp::create(b, loc, memref, at);
+  }
+  void store(Value value, Value memref, ValueRange at) {
+    memref::StoreOp::create(b, loc, value, memref, at);
+  }
+  Value loadVec(Value memref, ValueRange at) {
+    return vector::LoadOp::create(b, loc, vec(cast<MemRefType>(memref.getType()).getElementType()),
+                                  memref, at);
+  }
+  void storeVec(Value value, Value memref, ValueRange at) {
+    vector::StoreOp::create(b, loc, value, memref, at);
+  }
+  Value dim(Value memref, int64_t axis) { return memref::DimOp::create(b, loc, memref, axis); }
+
+  // Control. The body gets the induction variable and the carried values and
+  // returns their next values.
+  using LoopBody = llvm::function_ref<SmallVector<Value>(Value, ValueRange)>;
+  SmallVector<Value> loop(Value from, Value to, int64_t step, ValueRange carried, LoopBody body);
+  void loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body) {
+    loop(from, to, step, {}, [&](Value i, ValueRange) {
+      body(i);
+      return SmallVector<Value>{};
+    });
+  }
+  void when(Value condition, llvm::function_ref<void()> then,
+            llvm::function_ref<void()> otherwise = nullptr);
+  /// Like `when`, with results.
+  SmallVector<Value> choose(Value condition, llvm::function_ref<SmallVector<Value>()> then,
+                            llvm::function_ref<SmallVector<Value>()> otherwise);
+
+  // Numbers (VectorMath.cpp).
+  /// 2^x: relative error 2e-9 before rounding (f32), 3e-18 (f64); 0 below the
+  /// smallest normal; NaN stays NaN. Defined for x < 127 (1023).
+  Value exp2(Value x);
+  /// Any storage float to the state type and back, with round to nearest even.
+  /// bf16 by integer operations, so that no target needs a library call.
+  Value widen(Value x);
+  Value narrow(Value x, Type element);
+  Value log(Value x);
+};
+
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H

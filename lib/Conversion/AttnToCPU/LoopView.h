@@ -1,0 +1,96 @@
+//===- LoopView.h - A key loop as its kernels see it -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Private to AttnToCPU: buffers, sizes and addressing, on the host side or in a block function.
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_LOOPVIEW_H
+#define ATTN_LIB_CONVERSION_ATTNTOCPU_LOOPVIEW_H
+
+#include "Emit.h"
+#include "Outline.h"
+#include "ScalarRegion.h"
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+namespace mlir::attn {
+
+/// Buffers and sizes of one key loop. The same view exists twice: over the host
+/// function's values, and over a block function's copies of them.
+class LoopView {
+public:
+  /// The host side. Aux buffers are given stride 0 along axes that broadcast.
+  static LoopView onHost(Emit &e, KeyLoopOp op);
+  /// All values, in a fixed order, and the view over such a list.
+  SmallVector<Value> values() const;
+  LoopView over(ValueRange values) const;
+
+  KeyLoopOp op;
+  Value q, k, v, pageTable, sinks, out, lse;
+  SmallVector<Value> aux;
+  Value batch, hq, hkv, group, sq, sk; // index
+
+  int64_t d, dv;
+  double scale;
+  AxesAttr axes;
+  ScheduleAttr schedule;
+  int64_t pageSize = 0, captures = 0;
+  Type storage; // element type of q, k, v, out
+
+  /// Indices of an element of q/out, k or v by role.
+  static SmallVector<Value> at(ArrayRef<int64_t> order, Value b, Value h, Value s, Value d);
+  SmallVector<Value> qAt(Value b, Value h, Value i, Value d) const {
+    return at(axes.getQ(), b, h, i, d);
+  }
+  /// Where the row of key slot j lives: batch and row, or page and row in it.
+  /// `present` is null unless paged; the row of an absent page must not be read.
+  struct Row {
+    Value outer, inner, present;
+  };
+  Row locate(Emit &e, Value b, Value g, Value j) const;
+  SmallVector<Value> kAt(const Row &row, Value g, Value d) const {
+    return at(axes.getK(), row.outer, g, row.inner, d);
+  }
+  SmallVector<Value> vAt(const Row &row, Value g, Value d) const {
+    return at(axes.getV(), row.outer, g, row.inner, d);
+  }
+
+  /// begin, fullBegin, fullEnd, end for query slots [i0, i1).
+  struct Range {
+    Value begin, fullBegin, fullEnd, end;
+  };
+  Range range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const;
+
+  bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
+  bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }
+  /// A pair may weigh nothing although its key is read: then 0 * NaN must be
+  /// guarded against.
+  bool needsGuard() const { return hasVisible() || hasScore(); }
+  /// Binds everything of a scalar region but i and j (arguments 3 and 4).
+  void bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const;
+};
+
+/// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
+/// `guarded`: the slower form that selects values of masked pairs away; a fast
+/// kernel calls it when its result is not finite. Returns the block function.
+func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded,
+                            func::FuncOp guardedForm);
+/// Tasks and scratch bytes of the tile kernel.
+std::pair<Value, Value> tileKernelSize(Emit &e, const LoopView &host);
+
+/// Writes the kernel of a few query rows over one part of the keys, reading K and
+/// V in place (AttnToCPU/RowKernel.cpp), and the kernel that merges the parts.
+/// `values` of the host view are followed by the two workspaces and the split
+/// count.
+struct RowWorkspace {
+  Value out, state, splits; // [B, Hq, Sq, splits, Dv], [.., 2], index
+};
+func::FuncOp emitRowKernel(Emit &e, Outliner &outliner, const LoopView &host,
+                           const RowWorkspace &work, bool guarded, func::FuncOp guardedForm);
+func::FuncOp emitMergeKernel(Emit &e, Outliner &outliner, const LoopView &host,
+                             const RowWorkspace &work);
+Value rowKernelScratch(Emit &e, const LoopView &host);
+
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_LOOPVIEW_H

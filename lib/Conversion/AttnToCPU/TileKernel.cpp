@@ -1,0 +1,565 @@
+//===- TileKernel.cpp - The kernel of a block of queries -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Queries in the lanes, keys and value columns as broadcast rows.
+//===----------------------------------------------------------------------===//
+
+#include "LoopView.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+// One task is one block of queries of one head: `strips` strips of `lanes *
+// q_vectors` queries. Per tile of keys:
+//
+//   stage   K and V rows to f32 scratch (strides, pages, dtypes end here)
+//   S^T     = K Q^T, key_rows keys by q_vectors vectors of queries at a time
+//   score   what the plan adds, then the mask where the plan asks for it
+//   softmax all vertical: a lane is a query, so max and sum need no shuffles
+//   O^T    += V^T P^T, key_rows value columns by q_vectors vectors at a time
+//
+// The running maximum moves only when it grows by more than 8 (in log2 units):
+// P then stays below 2^8, and after the division by l the result is the same.
+
+namespace {
+
+constexpr double kLog2e = 1.4426950408889634074;
+constexpr double kLn2 = 0.69314718055994530942;
+constexpr double kLazy = 8.0;
+
+class TileKernel {
+public:
+  TileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
+      : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
+        qv(host.schedule.getQVectors()), strips(host.schedule.getStrips()),
+        kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()), qs(w * qv),
+        ep((host.dv + kr - 1) / kr * kr) {}
+
+  func::FuncOp emit(func::FuncOp guardedForm);
+  static int64_t scratchBytes(Emit &e, const LoopView &host);
+
+private:
+  using Vectors = SmallVector<Value>;
+
+  void openScratch(Value scratch);
+  void loadQueries();
+  void stage(Value j0, Value count);
+  void stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
+                int64_t padded);
+  void strip(Value s, Value j0, Value count);
+  Vectors scores(Value s, Value low, Value high, bool track);
+  Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
+  void softmax(Value s, Value low, Value high, Vectors max);
+  void values(Value s, Value low, Value high);
+  void finish(func::FuncOp guardedForm, Outliner::Block &block);
+  Vectors queryLanes(Value s);
+
+  Value lane(int64_t v) { return e.idx(v * w); }
+  Vectors many(Value value, int64_t count) { return Vectors(count, value); }
+
+  Emit &e;
+  Outliner &outliner;
+  const LoopView &host;
+  bool guarded;
+  int64_t w, qv, strips, kr, kt, qs, ep;
+
+  LoopView view;
+  Value b, h, g, i0, rows, stripCount;
+  Value qt, kb, vb, st, ot, state, line; // scratch buffers
+  Value tiles, maskedTiles, skippedTiles;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Scratch
+//===----------------------------------------------------------------------===//
+
+/// Shapes of the scratch buffers, in order: Q^T, K, V, S^T, O^T, (m, l), one row.
+static SmallVector<SmallVector<int64_t>> scratchShapes(const LoopView &host, int64_t w) {
+  ScheduleAttr s = host.schedule;
+  int64_t qs = w * s.getQVectors(), kr = s.getKeyRows(), kt = s.getKvTile();
+  int64_t ep = (host.dv + kr - 1) / kr * kr;
+  return {{s.getStrips(), host.d, qs}, {kt, host.d},          {kt, ep},
+          {kt, qs},                    {s.getStrips(), ep, qs}, {s.getStrips(), 2, qs},
+          {(host.dv + w - 1) / w * w}};
+}
+
+static int64_t bytesOf(ArrayRef<int64_t> shape, FloatType type) {
+  int64_t bytes = type.getWidth() / 8;
+  for (int64_t dim : shape)
+    bytes *= dim;
+  return llvm::alignTo(bytes, 64);
+}
+
+int64_t TileKernel::scratchBytes(Emit &e, const LoopView &host) {
+  int64_t bytes = 0;
+  for (auto &shape : scratchShapes(host, e.lanes))
+    bytes += bytesOf(shape, e.state);
+  return bytes;
+}
+
+void TileKernel::openScratch(Value scratch) {
+  Value *buffers[] = {&qt, &kb, &vb, &st, &ot, &state, &line};
+  int64_t offset = 0;
+  for (auto [buffer, shape] : llvm::zip(buffers, scratchShapes(host, w))) {
+    *buffer = outliner.scratchBuffer(scratch, e.idx(offset), MemRefType::get(shape, e.state), {});
+    offset += bytesOf(shape, e.state);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Loading
+//===----------------------------------------------------------------------===//
+
+/// Q^T of the block, scaled (by log2(e) as well when nothing reads the score in
+/// between); rows beyond the last query are zero.
+void TileKernel::loadQueries() {
+  double scale = host.scale;
+  if (!host.hasScore())
+    scale *= kLog2e;
+  Value factor = e.num(scale, e.state), zero = e.num(0.0, e.state);
+  e.loop(e.idx(0), e.mul(stripCount, qs), 1, [&](Value r) {
+    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs));
+    e.when(
+        e.lt(r, rows),
+        [&] {
+          Value i = e.add(i0, r);
+          e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
+            Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
+            e.store(e.fmul(x, factor), qt, {s, d, column});
+          });
+        },
+        [&] {
+          e.loop(e.idx(0), e.idx(host.d), 1,
+                 [&](Value d) { e.store(zero, qt, {s, d, column}); });
+        });
+  });
+  // States: m = -inf, l = 0, O = 0.
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity()), none = e.numVec(0.0);
+  e.loop(e.idx(0), stripCount, 1, [&](Value s) {
+    for (int64_t v = 0; v < qv; ++v) {
+      e.storeVec(ninf, state, {s, e.idx(0), lane(v)});
+      e.storeVec(none, state, {s, e.idx(1), lane(v)});
+    }
+    e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
+      for (int64_t v = 0; v < qv; ++v)
+        e.storeVec(none, ot, {s, column, lane(v)});
+    });
+  });
+}
+
+/// One row of `width` elements to row `row` of `target`, widened; columns up to
+/// `padded` are zero.
+void TileKernel::stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
+                          int64_t padded) {
+  SmallVector<Value> source(at);
+  int64_t column = 0;
+  auto next = [&]() -> SmallVector<Value> & {
+    source[3] = e.idx(column);
+    return source;
+  };
+  for (; column + w <= width; column += w)
+    e.storeVec(e.widen(e.loadVec(buffer, next())), target, {row, e.idx(column)});
+  for (; column < width; ++column)
+    e.store(e.widen(e.load(buffer, next())), target, {row, e.idx(column)});
+  for (; column < padded; ++column)
+    e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
+}
+
+/// K and V rows [j0, j0 + count) to scratch. K rows up to the next multiple of
+/// key_rows are zero: their scores are computed and never read.
+void TileKernel::stage(Value j0, Value count) {
+  auto zeroRow = [&](Value target, Value row, int64_t width) {
+    int64_t column = 0;
+    for (; column + w <= width; column += w)
+      e.storeVec(e.numVec(0.0), target, {row, e.idx(column)});
+    for (; column < width; ++column)
+      e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
+  };
+  e.loop(e.idx(0), count, 1, [&](Value r) {
+    LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
+    auto copy = [&] {
+      stageRow(view.k, view.kAt(row, g, e.idx(0)), host.d, kb, r, host.d);
+      stageRow(view.v, view.vAt(row, g, e.idx(0)), host.dv, vb, r, ep);
+    };
+    if (!row.present)
+      return copy();
+    e.when(row.present, copy, [&] {
+      zeroRow(kb, r, host.d);
+      zeroRow(vb, r, ep);
+    });
+  });
+  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r, host.d); });
+}
+
+//===----------------------------------------------------------------------===//
+// One strip on one tile
+//===----------------------------------------------------------------------===//
+
+/// S^T rows [low, high), low and high multiples of key_rows (in the tile). With
+/// `track`, also the maximum per lane.
+TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool track) {
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
+  Vectors start = track ? many(ninf, qv) : Vectors{};
+  return e.loop(low, high, kr, start, [&](Value j, ValueRange carried) {
+    auto step = [&](Value d, ValueRange accumulators) {
+      Vectors next(accumulators);
+      Vectors query;
+      for (int64_t v = 0; v < qv; ++v)
+        query.push_back(e.loadVec(qt, {s, d, lane(v)}));
+      for (int64_t r = 0; r < kr; ++r) {
+        Value key = e.splat(e.load(kb, {e.add(j, r), d}));
+        for (int64_t v = 0; v < qv; ++v)
+          next[r * qv + v] = e.fma(key, query[v], next[r * qv + v]);
+      }
+      return next;
+    };
+    constexpr int64_t unroll = 4;
+    int64_t whole = host.d / unroll * unroll;
+    Vectors acc = many(e.numVec(0.0), kr * qv);
+    if (whole)
+      acc = e.loop(e.idx(0), e.idx(whole), unroll, acc, [&](Value d, ValueRange accumulators) {
+        Vectors next(accumulators);
+        for (int64_t u = 0; u < unroll; ++u)
+          next = step(e.add(d, u), next);
+        return next;
+      });
+    for (int64_t d = whole; d < host.d; ++d)
+      acc = step(e.idx(d), acc);
+    for (int64_t r = 0; r < kr; ++r)
+      for (int64_t v = 0; v < qv; ++v)
+        e.storeVec(acc[r * qv + v], st, {e.add(j, r), lane(v)});
+    Vectors max(carried);
+    if (track)
+      for (int64_t v = 0; v < qv; ++v)
+        for (int64_t r = 0; r < kr; ++r)
+          max[v] = e.fmax(acc[r * qv + v], max[v]);
+    return max;
+  });
+}
+
+/// Query slots of the strip's lanes, the last query repeated beyond the end.
+TileKernel::Vectors TileKernel::queryLanes(Value s) {
+  Vectors lanes;
+  Value last = e.splat(e.toI32(e.sub(view.sq, e.idx(1))));
+  for (int64_t v = 0; v < qv; ++v) {
+    Value first = e.toI32(e.add(e.add(i0, e.mul(s, qs)), v * w));
+    Value slots = arith::AddIOp::create(e.b, e.loc, e.splat(first), e.iota());
+    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, slots, last));
+  }
+  return lanes;
+}
+
+/// What the plan adds to scores [low, high) (rows of the tile), and -inf for
+/// masked pairs; the maximum per lane.
+TileKernel::Vectors TileKernel::adjust(Value s, Value j0, Value low, Value high, bool masked) {
+  auto &op = const_cast<KeyLoopOp &>(host.op);
+  bool score = host.hasScore();
+  Vectors lanes = queryLanes(s);
+  SmallVector<ScalarRegion> scoreForms, maskForms;
+  for (int64_t v = 0; v < qv; ++v) {
+    if (score) {
+      ScalarRegion &form = scoreForms.emplace_back(op.getScore(), /*isScore=*/true);
+      view.bindCommon(e, form, b, h, g);
+      form.bind(3, lanes[v]);
+      form.hoist(e);
+    }
+    if (masked) {
+      ScalarRegion &form = maskForms.emplace_back(op.getVisible(), /*isScore=*/false);
+      view.bindCommon(e, form, b, h, g);
+      form.bind(3, lanes[v]);
+      form.hoist(e);
+    }
+  }
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
+  return e.loop(low, high, 1, many(ninf, qv), [&](Value r, ValueRange carried) {
+    Vectors max(carried);
+    Value j = e.toI32(e.add(j0, r));
+    for (int64_t v = 0; v < qv; ++v) {
+      Value x = e.loadVec(st, {r, lane(v)});
+      if (score) {
+        scoreForms[v].bind(4, j);
+        x = e.fmul(scoreForms[v].finish(e, x), e.numVec(kLog2e));
+      }
+      if (masked) {
+        maskForms[v].bind(4, j);
+        x = e.select(maskForms[v].finish(e), x, ninf);
+      }
+      e.storeVec(x, st, {r, lane(v)});
+      max[v] = e.fmax(x, max[v]);
+    }
+    return max;
+  });
+}
+
+/// S^T to P^T in place, with l, and O^T rescaled where the maximum moved.
+void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
+  Value zero = e.numVec(0.0);
+  Vectors old, next, moves;
+  Value any;
+  for (int64_t v = 0; v < qv; ++v) {
+    old.push_back(e.loadVec(state, {s, e.idx(0), lane(v)}));
+    moves.push_back(e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(kLazy))));
+    next.push_back(e.select(moves[v], max[v], old[v]));
+    any = any ? e.bor(any, moves[v]) : moves[v];
+  }
+  e.when(e.anyLane(any), [&] {
+    Vectors factors;
+    for (int64_t v = 0; v < qv; ++v) {
+      factors.push_back(
+          e.select(moves[v], e.exp2(e.fsub(old[v], next[v])), e.numVec(1.0)));
+      e.storeVec(next[v], state, {s, e.idx(0), lane(v)});
+      Value sum = e.loadVec(state, {s, e.idx(1), lane(v)});
+      e.storeVec(e.fmul(sum, factors[v]), state, {s, e.idx(1), lane(v)});
+    }
+    e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
+      for (int64_t v = 0; v < qv; ++v) {
+        Value x = e.loadVec(ot, {s, column, lane(v)});
+        e.storeVec(e.fmul(x, factors[v]), ot, {s, column, lane(v)});
+      }
+    });
+  });
+  // A lane that has seen nothing yet has m = -inf: subtract 0 instead, so that
+  // its -inf scores stay -inf and weigh 0.
+  Vectors safe;
+  Vectors sums;
+  for (int64_t v = 0; v < qv; ++v) {
+    Value empty = e.fcmp(arith::CmpFPredicate::OEQ, next[v], ninf);
+    safe.push_back(e.select(empty, zero, next[v]));
+    sums.push_back(e.loadVec(state, {s, e.idx(1), lane(v)}));
+  }
+  sums = e.loop(low, high, 1, sums, [&](Value r, ValueRange carried) {
+    Vectors total(carried);
+    for (int64_t v = 0; v < qv; ++v) {
+      Value x = e.loadVec(st, {r, lane(v)});
+      Value p = e.exp2(e.fsub(x, safe[v]));
+      if (guarded) {
+        // A negative weight marks a pair whose value must not be touched.
+        Value dead = e.fcmp(arith::CmpFPredicate::OEQ, x, ninf);
+        total[v] = e.fadd(total[v], e.select(dead, zero, p));
+        p = e.select(dead, e.numVec(-1.0), p);
+      } else {
+        total[v] = e.fadd(total[v], p);
+      }
+      e.storeVec(p, st, {r, lane(v)});
+    }
+    return total;
+  });
+  for (int64_t v = 0; v < qv; ++v)
+    e.storeVec(sums[v], state, {s, e.idx(1), lane(v)});
+}
+
+/// O^T += V^T P^T over rows [low, high).
+void TileKernel::values(Value s, Value low, Value high) {
+  Value zero = e.numVec(0.0);
+  e.loop(e.idx(0), e.idx(ep), kr, [&](Value column) {
+    Vectors acc;
+    for (int64_t r = 0; r < kr; ++r)
+      for (int64_t v = 0; v < qv; ++v)
+        acc.push_back(e.loadVec(ot, {s, e.add(column, r), lane(v)}));
+    acc = e.loop(low, high, 1, acc, [&](Value j, ValueRange accumulators) {
+      Vectors next(accumulators);
+      Vectors weight, dead;
+      for (int64_t v = 0; v < qv; ++v) {
+        weight.push_back(e.loadVec(st, {j, lane(v)}));
+        if (guarded) {
+          dead.push_back(e.fcmp(arith::CmpFPredicate::OLT, weight[v], zero));
+          weight[v] = e.select(dead[v], zero, weight[v]);
+        }
+      }
+      for (int64_t r = 0; r < kr; ++r) {
+        Value value = e.splat(e.load(vb, {j, e.add(column, r)}));
+        for (int64_t v = 0; v < qv; ++v) {
+          Value x = guarded ? e.select(dead[v], zero, value) : value;
+          next[r * qv + v] = e.fma(x, weight[v], next[r * qv + v]);
+        }
+      }
+      return next;
+    });
+    for (int64_t r = 0; r < kr; ++r)
+      for (int64_t v = 0; v < qv; ++v)
+        e.storeVec(acc[r * qv + v], ot, {s, e.add(column, r), lane(v)});
+  });
+}
+
+/// Strip s on the tile of `count` keys from j0: only the keys this strip may see.
+void TileKernel::strip(Value s, Value j0, Value count) {
+  Value first = e.add(i0, e.mul(s, qs));
+  Value last = e.min(e.add(first, qs), e.add(i0, rows));
+  LoopView::Range range = view.range(e, b, h, g, first, last);
+  Value low = e.max(e.sub(range.begin, j0), e.idx(0));
+  Value high = e.min(e.sub(range.end, j0), count);
+  e.when(e.lt(low, high), [&] {
+    Value lowTile = e.roundDown(low, kr), highTile = e.mul(e.ceilDiv(high, kr), kr);
+    Value masked;
+    if (host.hasVisible()) {
+      Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
+                          e.le(e.add(j0, high), range.fullEnd));
+      masked = arith::XOrIOp::create(e.b, e.loc, full,
+                                     arith::ConstantIntOp::create(e.b, e.loc, 1, 1));
+    }
+    auto run = [&](bool mask) -> Vectors {
+      auto separate = [&]() -> Vectors {
+        scores(s, lowTile, highTile, /*track=*/false);
+        return adjust(s, j0, low, high, mask);
+      };
+      if (mask || host.hasScore())
+        return separate();
+      // The maximum comes with the scores, unless rows outside [low, high) were
+      // computed along: a zero row's score must not enter it.
+      Value exact = e.band(e.cmp(arith::CmpIPredicate::eq, low, lowTile),
+                           e.cmp(arith::CmpIPredicate::eq, high, highTile));
+      return e.choose(
+          exact, [&] { return scores(s, lowTile, highTile, /*track=*/true); }, separate);
+    };
+    Vectors max;
+    if (masked)
+      max = e.choose(masked, [&] { return run(true); }, [&] { return run(false); });
+    else
+      max = run(false);
+    softmax(s, low, high, max);
+    values(s, low, high);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The block
+//===----------------------------------------------------------------------===//
+
+/// Divides by l, writes out and lse; hands the block to the guarded form when
+/// something is not finite.
+void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
+  Value zero = e.numVec(0.0), one = e.numVec(1.0);
+  bool check = guardedForm && !guarded;
+  // x - x is 0 for finite x, NaN otherwise; sums keep NaN.
+  auto stripResult = [&](Value s, ValueRange carried) {
+    Vectors bad(carried);
+    for (int64_t v = 0; v < qv; ++v) {
+      Value m = e.loadVec(state, {s, e.idx(0), lane(v)});
+      Value l = e.loadVec(state, {s, e.idx(1), lane(v)});
+      Value factor = one;
+      if (view.sinks) {
+        // One extra state (o = 0, lse = sink), merged once.
+        Value sink = e.splat(e.widen(e.load(view.sinks, {h})));
+        sink = e.fmul(sink, e.numVec(kLog2e));
+        Value top = e.fmax(sink, m);
+        Value safeTop = e.select(e.fcmp(arith::CmpFPredicate::OEQ, top, ninf), zero, top);
+        factor = e.exp2(e.fsub(m, safeTop));
+        l = e.fadd(e.fmul(l, factor), e.exp2(e.fsub(sink, safeTop)));
+        m = top;
+      }
+      Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
+      Value inverse = e.fmul(factor, e.fdiv(one, e.select(empty, one, l)));
+      e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
+        Value x = e.fmul(e.loadVec(ot, {s, column, lane(v)}), inverse);
+        e.storeVec(x, ot, {s, column, lane(v)});
+      });
+      // lse in the place of m, natural.
+      Value lse = e.fadd(e.fmul(m, e.numVec(kLn2)), e.log(e.select(empty, one, l)));
+      e.storeVec(e.select(empty, ninf, lse), state, {s, e.idx(0), lane(v)});
+      if (check)
+        bad[v] = e.loop(e.idx(0), e.idx(host.dv), 1, {bad[v]}, [&](Value column, ValueRange sum) {
+          Value x = e.loadVec(ot, {s, column, lane(v)});
+          return Vectors{e.fadd(sum[0], e.fsub(x, x))};
+        })[0];
+    }
+    return bad;
+  };
+  Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, qv) : Vectors{},
+                       [&](Value s, ValueRange carried) { return stripResult(s, carried); });
+
+  auto write = [&] {
+    e.loop(e.idx(0), rows, 1, [&](Value r) {
+      Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
+      // Lane to row: one column of O^T, then whole vectors to storage.
+      e.loop(e.idx(0), e.idx(host.dv), 1,
+             [&](Value d) { e.store(e.load(ot, {s, d, column}), line, {d}); });
+      int64_t d = 0;
+      for (; d + w <= host.dv; d += w)
+        e.storeVec(e.narrow(e.loadVec(line, {e.idx(d)}), host.storage), view.out,
+                   view.qAt(b, h, i, e.idx(d)));
+      for (; d < host.dv; ++d)
+        e.store(e.narrow(e.load(line, {e.idx(d)}), host.storage), view.out,
+                view.qAt(b, h, i, e.idx(d)));
+      if (view.lse)
+        e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
+    });
+  };
+  if (!check)
+    return write();
+  Value sum = bad[0];
+  for (int64_t v = 1; v < qv; ++v)
+    sum = e.fadd(sum, bad[v]);
+  Value finite = e.fcmp(arith::CmpFPredicate::ORD, sum, sum);
+  Value broken = e.anyLane(arith::XOrIOp::create(
+      e.b, e.loc, finite, e.splat(arith::ConstantIntOp::create(e.b, e.loc, 1, 1))));
+  e.when(
+      broken,
+      [&] {
+        outliner.call("attnrt_count",
+                      {arith::ConstantIntOp::create(e.b, e.loc, 0, 32),
+                       arith::ConstantIntOp::create(e.b, e.loc, 1, 64)});
+        func::CallOp::create(e.b, e.loc, guardedForm,
+                             ValueRange{block.context, e.toI64(block.task), block.scratch});
+      },
+      write);
+}
+
+func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
+  SmallVector<Value> values = host.values();
+  Outliner::Block block = outliner.open(guarded ? "attn_tile_guarded" : "attn_tile",
+                                        ValueRange(values).getTypes());
+  view = host.over(block.captured);
+  // Heads fastest; within a head the last queries first, since under a causal
+  // mask they see most keys.
+  Value heads = e.mul(view.batch, view.hq);
+  Value blocks = e.ceilDiv(view.sq, strips * qs);
+  Value head = e.rem(block.task, heads);
+  Value index = e.sub(e.sub(blocks, e.idx(1)), e.div(block.task, heads));
+  b = e.div(head, view.hq);
+  h = e.rem(head, view.hq);
+  g = e.div(h, view.group);
+  i0 = e.mul(index, strips * qs);
+  rows = e.min(e.sub(view.sq, i0), e.idx(strips * qs));
+  stripCount = e.ceilDiv(rows, qs);
+  openScratch(block.scratch);
+  loadQueries();
+  LoopView::Range range = view.range(e, b, h, g, i0, e.add(i0, rows));
+  Value start = e.roundDown(range.begin, kr);
+  e.loop(start, range.end, kt, [&](Value j0) {
+    Value count = e.min(e.sub(range.end, j0), e.idx(kt));
+    stage(j0, count);
+    e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, j0, count); });
+  });
+  if (!guarded) {
+    Value done = e.ceilDiv(e.max(e.sub(range.end, start), e.idx(0)), kt);
+    Value all = e.ceilDiv(view.sk, kt);
+    auto count = [&](int64_t which, Value n) {
+      outliner.call("attnrt_count",
+                    {arith::ConstantIntOp::create(e.b, e.loc, which, 32), e.toI64(n)});
+    };
+    count(1, done);
+    count(3, e.max(e.sub(all, done), e.idx(0)));
+  }
+  finish(guardedForm, block);
+  outliner.close(block);
+  return block.func;
+}
+
+func::FuncOp mlir::attn::emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host,
+                                        bool guarded, func::FuncOp guardedForm) {
+  return TileKernel(e, outliner, host, guarded).emit(guardedForm);
+}
+
+std::pair<Value, Value> mlir::attn::tileKernelSize(Emit &e, const LoopView &host) {
+  int64_t rows = host.schedule.getStrips() * host.schedule.getQVectors() * e.lanes;
+  Value tasks = e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, rows));
+  return {tasks, e.idx(TileKernel::scratchBytes(e, host))};
+}
