@@ -419,12 +419,21 @@ class _Bound(NamedTuple):
     program: Program
     constants: list[Any]
 
-    def run(self, tensors: Sequence[Any], outs: Any, threads: int) -> Any:
-        args = [
+    def arrange(self, tensors: Sequence[Any]) -> list[Any]:
+        """Checks the arguments' sizes; returns what the program takes, in its order."""
+        for (kind, i), t in zip(self.traced.order, self.program.arguments):
+            if kind == "argument" and tensors[i].ndim != len(t.dims):
+                raise ShapeError(
+                    f"the plan expects argument {i} of rank {len(t.dims)}, but got shape "
+                    f"{tensors[i].shape}"
+                )
+        complaint = self.traced.fits([*tensors, *self.constants])
+        if complaint:
+            raise ShapeError(complaint)
+        return [
             tensors[i] if kind == "argument" else self.constants[i]
             for kind, i in self.traced.order
         ]
-        return self.program.kernel.run(args, outs, 0, threads)
 
 
 def _bind(traced: _Traced, options: Options) -> _Bound:
@@ -445,7 +454,7 @@ class JitFunction:
             # Inside another traced function: becomes part of it.
             return self._function(*args, **named)
         bound, tensors = self._find(args, named)
-        return bound.run(tensors, None, 0)
+        return bound.program.kernel.run(bound.arrange(tensors))
 
     def _find(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[_Bound, list[Any]]:
         arrays: list[Any] = []
@@ -529,41 +538,38 @@ class _BoundPlan(Plan):
     def __init__(self, bound: _Bound) -> None:
         super().__init__(bound.program)
         self._bound = bound
+        order = bound.traced.order
+        #: The arguments' names in the order of the function, not of the program.
+        named = {i: n for (kind, i), n in zip(order, bound.program.names) if kind == "argument"}
+        self._names = [named[i] for i in range(len(named))]
+        #: The program takes just the arguments, in their order, and checks them.
+        self._plain = not bound.traced.equal and order == [
+            ("argument", i) for i in range(len(order))
+        ]
 
     def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
-        b = self._bound
-        wanted = [i for kind, i in b.traced.order if kind == "argument"]
         if named:
-            names = {i: n for (_, i), n in zip(b.traced.order, self._program.names)}
-            rest = [names[i] for i in range(len(args), len(wanted))]
+            rest = self._names[len(args) :]
             if sorted(rest) != sorted(named):
                 raise ShapeError(
                     f"the plan expects {', '.join(rest) or 'no arguments'} by name, but got "
                     f"{', '.join(named)}"
                 )
             args = (*args, *(named[n] for n in rest))
-        if len(args) != len(wanted):
-            raise ShapeError(f"the plan expects {len(wanted)} arguments, but got {len(args)}")
-        tensors = as_tensors(args)
-        for i, t in enumerate(tensors):
-            if t.ndim != len(self._rank(i)):
-                raise ShapeError(
-                    f"the plan expects argument {i} of rank {len(self._rank(i))}, but got shape "
-                    f"{t.shape}"
-                )
-        complaint = b.traced.fits([*tensors, *b.constants])
-        if complaint:
-            raise ShapeError(complaint)
+        if len(args) != len(self._names):
+            raise ShapeError(
+                f"the plan expects the arguments {', '.join(self._names)}, but got {len(args)}"
+            )
         threads = 0 if num_threads is None else num_threads
+        tensors = as_tensors(args)
+        if not self._plain:
+            tensors = self._bound.arrange(tensors)
+        kernel = self._program.kernel
         if out is None:
-            return b.run(tensors, None, threads)
+            return kernel.run(tensors, None, 0, threads)
         outs = out if isinstance(out, (tuple, list)) else (out,)
-        b.run(tensors, [compiler._runtime.out_tensor(o) for o in outs], threads)
+        kernel.run(tensors, [compiler._runtime.out_tensor(o) for o in outs], 0, threads)
         return out
-
-    def _rank(self, argument: int) -> Sequence[Any]:
-        place = self._bound.traced.order.index(("argument", argument))
-        return self._program.arguments[place].dims
 
 
 def jit(

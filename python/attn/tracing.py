@@ -59,6 +59,8 @@ class _Trace:
         #: True once `attn.capture` was called: its arrays cannot be found again
         #: without tracing again.
         self.inline_captures = False
+        #: The complaint about a traced value used as a Python index.
+        self.refused_index: str | None = None
 
     def add(self, op: str, args: Sequence["Scalar"], type: str, attr: Any = None) -> "Scalar":
         for a in args:
@@ -368,10 +370,12 @@ class Scalar:
         )
 
     def __index__(self) -> int:
-        raise CompileError(
+        # numpy replaces the exception by one of its own; see `trace_region`.
+        self._trace.refused_index = (
             f"{_where()}a traced value cannot index this object: the array was not found "
             "among the callable's captured variables; wrap it as attn.capture(array)"
         )
+        raise CompileError(self._trace.refused_index)
 
     def __int__(self) -> int:
         raise CompileError(
@@ -997,6 +1001,10 @@ def trace_region(kind: str, function: Callable[..., Any]) -> Region:
     _active.append(trace)
     try:
         result = _Rewriter(trace).value(function)(*arguments)
+    except (IndexError, TypeError) as e:
+        if trace.refused_index is None:
+            raise
+        raise CompileError(trace.refused_index) from e
     finally:
         _active.pop()
     wanted = "f32" if kind == "score_mod" else "i1"

@@ -1,4 +1,5 @@
-//===- compiler_module.cpp - Python binding of the compiler half -*- C++ -*-===//
+//===- compiler_module.cpp - Python binding of the compiler half -*- C++
+//-*-===//
 //
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -152,9 +153,8 @@ NB_MODULE(_compiler, m) {
         int status;
         {
           nb::gil_scoped_release release;
-          status = attnInterpret(ir.data(), ir.size(), entry.c_str(),
-                                 in.data(), int(in.size()), out.data(),
-                                 int(out.size()));
+          status = attnInterpret(ir.data(), ir.size(), entry.c_str(), in.data(),
+                                 int(in.size()), out.data(), int(out.size()));
         }
         check(status);
       },

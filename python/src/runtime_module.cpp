@@ -1,4 +1,5 @@
-//===- runtime_module.cpp - Python binding of the runtime half ---*- C++ -*-===//
+//===- runtime_module.cpp - Python binding of the runtime half ---*- C++
+//-*-===//
 //
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -8,8 +9,8 @@
 //
 // This file is the extension module `attn._runtime`: it takes arrays of numpy,
 // torch, jax and any other DLPack producer without copying, opens compiled
-// packages, and runs their entries. It sees Python and the runtime half of the C
-// API, nothing else, so it loads on a machine that has no LLVM.
+// packages, and runs their entries. It sees Python and the runtime half of the
+// C API, nothing else, so it loads on a machine that has no LLVM.
 //
 // A call's fixed cost matters here (a decode step runs for tens of
 // microseconds), so tensors live in one small object with inline shapes, and
@@ -119,7 +120,8 @@ DType dtypeFromName(const std::string &name) {
 std::string describe(DLDataType t) {
   const char *families[] = {"int",    "uint",    "float", "opaque",
                             "bfloat", "complex", "bool"};
-  std::string text = t.code < 7 ? families[t.code] : "type" + std::to_string(t.code) + "_";
+  std::string text =
+      t.code < 7 ? families[t.code] : "type" + std::to_string(t.code) + "_";
   text += t.code == kDLBool ? "" : std::to_string(t.bits);
   return t.lanes == 1 ? text : text + "x" + std::to_string(t.lanes);
 }
@@ -379,7 +381,9 @@ void fillFromDLTensor(Tensor &t, const DLTensor &d, bool readOnly) {
   }
 }
 
-PyObject *interned(const char *text) { return PyUnicode_InternFromString(text); }
+PyObject *interned(const char *text) {
+  return PyUnicode_InternFromString(text);
+}
 
 /// Calls `object.__dlpack__`, asking for a versioned capsule where the producer
 /// knows of them.
@@ -497,11 +501,10 @@ void toBHSD(Tensor &t, int layout) {
     return;
   int want = layout == THD ? 3 : 4;
   if (t.dl.ndim != want)
-    raiseError("ShapeError", std::string("layout ") +
-                                 (layout == THD ? "thd" : "bshd") +
-                                 " expects q, k and v of rank " +
-                                 std::to_string(want) + ", but got rank " +
-                                 std::to_string(t.dl.ndim));
+    raiseError("ShapeError",
+               std::string("layout ") + (layout == THD ? "thd" : "bshd") +
+                   " expects q, k and v of rank " + std::to_string(want) +
+                   ", but got rank " + std::to_string(t.dl.ndim));
   if (layout == THD)
     insertAxis(t, 0);
   swapAxes(t, 1, 2);
@@ -713,8 +716,7 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     static PyObject *dataPtr = interned("data_ptr");
     nb::tuple shape = toTuple(physical, n);
     PyObject *args[2] = {shape.ptr(), lib.dtypes[dtype].ptr()};
-    result =
-        nb::steal(PyObject_Vectorcall(lib.empty.ptr(), args, 1, keywords));
+    result = nb::steal(PyObject_Vectorcall(lib.empty.ptr(), args, 1, keywords));
     if (!result.is_valid())
       throw nb::python_error();
     nb::object address =
@@ -727,8 +729,8 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
   }
   case Library::Jax: {
     std::vector<int64_t> shape(physical, physical + n);
-    nb::object holder = nb::cast(new Buffer(shape, dtype),
-                                 nb::rv_policy::take_ownership);
+    nb::object holder =
+        nb::cast(new Buffer(shape, dtype), nb::rv_policy::take_ownership);
     t.dl.data = nb::inst_ptr<Buffer>(holder)->data;
     t.owner = holder.inc_ref().ptr();
     result = holder;
@@ -738,8 +740,7 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     NumPy &np = numpy();
     nb::tuple shape = toTuple(physical, n);
     PyObject *args[2] = {shape.ptr(), np.dtypes[dtype].ptr()};
-    result =
-        nb::steal(PyObject_Vectorcall(np.empty.ptr(), args, 2, nullptr));
+    result = nb::steal(PyObject_Vectorcall(np.empty.ptr(), args, 2, nullptr));
     if (!result.is_valid())
       throw nb::python_error();
     if (PyObject_GetBuffer(result.ptr(), &t.buffer, PyBUF_SIMPLE) != 0)
@@ -747,8 +748,8 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     t.hasBuffer = true;
     t.dl.data = t.buffer.buf;
     if (dtype == BF16) {
-      static nb::object *bfloat16 = new nb::object(
-          nb::module_::import_("ml_dtypes").attr("bfloat16"));
+      static nb::object *bfloat16 =
+          new nb::object(nb::module_::import_("ml_dtypes").attr("bfloat16"));
       result = result.attr("view")(*bfloat16);
     }
   }
@@ -773,8 +774,8 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
 nb::object deliver(Library library, nb::object result) {
   if (library != Library::Jax)
     return result;
-  static nb::object *take = new nb::object(
-      nb::module_::import_("jax.dlpack").attr("from_dlpack"));
+  static nb::object *take =
+      new nb::object(nb::module_::import_("jax.dlpack").attr("from_dlpack"));
   return (*take)(result);
 }
 
@@ -826,8 +827,9 @@ struct Kernel {
       resultTypes.push_back(dtypeFromName(t));
     for (int r : ranks) {
       if (r < 0 || r > kMaxRank)
-        raiseError("CacheError", "a result expects a rank of at most 8, but got " +
-                                     std::to_string(r));
+        raiseError("CacheError",
+                   "a result expects a rank of at most 8, but got " +
+                       std::to_string(r));
       totalRank += r;
     }
     resultRanks = ranks;
@@ -895,11 +897,10 @@ nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
   if (status != ATTN_OK)
     raiseStatus(status);
   k.calls.fetch_add(1, std::memory_order_relaxed);
-  const int64_t seen[5] = {counters.guard_recomputations,
-                           counters.key_tiles_computed,
-                           counters.key_tiles_masked,
-                           counters.key_tiles_skipped_by_plan,
-                           counters.key_tiles_skipped_by_mask};
+  const int64_t seen[5] = {
+      counters.guard_recomputations, counters.key_tiles_computed,
+      counters.key_tiles_masked, counters.key_tiles_skipped_by_plan,
+      counters.key_tiles_skipped_by_mask};
   for (int i = 0; i < 5; ++i)
     if (seen[i])
       k.counters[i].fetch_add(seen[i], std::memory_order_relaxed);
@@ -918,21 +919,26 @@ nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
 } // namespace
 
 NB_MODULE(_runtime, m) {
-  m.doc() = "The runtime half of attn: arrays in, packages loaded, kernels run.";
+  m.doc() =
+      "The runtime half of attn: arrays in, packages loaded, kernels run.";
 
-  nb::class_<Tensor>(m, "Tensor",
-                     "A view of an array that somebody else owns.")
-      .def_prop_ro("dtype", [](const Tensor &t) { return kDTypes[t.dtype].name; })
+  nb::class_<Tensor>(m, "Tensor", "A view of an array that somebody else owns.")
+      .def_prop_ro("dtype",
+                   [](const Tensor &t) { return kDTypes[t.dtype].name; })
       .def_prop_ro("ndim", [](const Tensor &t) { return t.dl.ndim; })
       .def_prop_ro("shape",
                    [](const Tensor &t) { return toTuple(t.shape, t.dl.ndim); })
-      .def_prop_ro("strides",
-                   [](const Tensor &t) { return toTuple(t.strides, t.dl.ndim); })
+      .def_prop_ro(
+          "strides",
+          [](const Tensor &t) { return toTuple(t.strides, t.dl.ndim); })
       .def_prop_ro("read_only", [](const Tensor &t) { return t.readOnly; })
-      .def_prop_ro("address",
-                   [](const Tensor &t) { return reinterpret_cast<uintptr_t>(&t.dl); })
+      .def_prop_ro(
+          "address",
+          [](const Tensor &t) { return reinterpret_cast<uintptr_t>(&t.dl); })
       .def_prop_ro("data",
-                   [](const Tensor &t) { return reinterpret_cast<uintptr_t>(t.dl.data); })
+                   [](const Tensor &t) {
+                     return reinterpret_cast<uintptr_t>(t.dl.data);
+                   })
       .def_prop_ro("head_signature",
                    [](const Tensor &t) {
                      int64_t last = t.dl.ndim ? t.shape[t.dl.ndim - 1] : 0;
@@ -947,7 +953,8 @@ NB_MODULE(_runtime, m) {
                      return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 |
                             ones << 8;
                    })
-      .def("size", [](const Tensor &t, int axis) { return t.shape[axisOf(t, axis)]; })
+      .def("size",
+           [](const Tensor &t, int axis) { return t.shape[axisOf(t, axis)]; })
       .def("swap",
            [](nb::handle self, int a, int b) {
              Tensor t = derive(self);
@@ -967,10 +974,10 @@ NB_MODULE(_runtime, m) {
              Tensor t = derive(self);
              int a = axisOf(t, axis);
              if (index < 0 || index >= t.shape[a])
-               raiseError("ShapeError",
-                          "an index expects to be in [0, " +
-                              std::to_string(t.shape[a]) + "), but got " +
-                              std::to_string(index));
+               raiseError("ShapeError", "an index expects to be in [0, " +
+                                            std::to_string(t.shape[a]) +
+                                            "), but got " +
+                                            std::to_string(index));
              t.dl.data = static_cast<char *>(t.dl.data) +
                          index * t.strides[a] * elementBytes(t.dtype);
              for (int i = a; i + 1 < t.dl.ndim; ++i) {
