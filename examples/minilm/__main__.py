@@ -45,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
 
     sentences = options.sentences or SENTENCES
     files = Files()
-    attention = make_attention(options.backend, options.threads)
+    begin = time.perf_counter()
+    attention = make_attention(options.backend, files.head_dim, options.threads)
+    compile_seconds = time.perf_counter() - begin
     batch = files.batch(sentences)
     begin = time.perf_counter()
     embeddings = Model(files, attention).embed(batch)
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"[{row}]  {cells}   {sentence}")
     print(
         f"{len(sentences)} sentences of {batch.lengths.min()} to {batch.lengths.max()} tokens "
-        f"in {seconds * 1e3:.1f} ms"
+        f"in {seconds * 1e3:.1f} ms; compile time {compile_seconds:.3f} s"
     )
     cosine = (Reference(files).embed(sentences) * embeddings).sum(axis=1).min()
     print(f"smallest cosine with the float64 reference: {cosine:.9f}")

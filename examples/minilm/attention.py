@@ -24,13 +24,18 @@ def numpy_attention(
 BACKENDS = ("attn", "numpy")
 
 
-def make_attention(backend: str, threads: int | None = None) -> Attention:
+def make_attention(backend: str, head_dim: int, threads: int | None = None) -> Attention:
+    """The attention function named `backend`, compiled and ready."""
     if backend == "numpy":
         return numpy_attention
-    if backend == "attn":
-        import attn  # Not needed for --help, nor for the numpy backend.
+    if backend != "attn":
+        raise ValueError(f"expects a backend out of {', '.join(BACKENDS)}, but got '{backend}'")
+    import attn  # Here, so that --help and --backend=numpy work without it.
 
-        if threads is not None:
-            attn.set_num_threads(threads)
-        return lambda q, k, v, lengths: attn.attention(q, k, v, kv_lengths=lengths)
-    raise ValueError(f"expects a backend out of {', '.join(BACKENDS)}, but got '{backend}'")
+    rows = attn.spec((None, None, None, head_dim), "float32")
+    lengths = attn.spec((None,), "int32")
+    plan = attn.compile(attn.attention, rows, rows, rows, kv_lengths=lengths)
+    # A result laid out like q, with the heads innermost, needs no copy later.
+    return lambda q, k, v, lengths: plan.run(
+        q, k, v, lengths, out=np.empty_like(q), num_threads=threads
+    )

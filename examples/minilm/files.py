@@ -42,6 +42,10 @@ class Files:
         self.tokenizer.enable_truncation(longest["max_seq_length"])
         self.tokenizer.enable_padding()
 
+    @property
+    def head_dim(self) -> int:
+        return self.width // self.heads
+
     def batch(self, sentences: Sequence[str]) -> Batch:
         """Encodes `sentences` as one batch, padded to the longest of them."""
         if not sentences:

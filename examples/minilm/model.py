@@ -40,7 +40,8 @@ class Model:
         x = self._norm(x, tensors, "embeddings.LayerNorm")
         for index, layer in enumerate(self._layers):
             prefix = f"encoder.layer.{index}"
-            fused = (x @ layer["qkv"] + layer["qkv_bias"]).reshape(count, padded, 3, files.heads, -1)
+            fused = x @ layer["qkv"] + layer["qkv_bias"]
+            fused = fused.reshape(count, padded, 3, files.heads, files.head_dim)
             q, k, v = fused.transpose(2, 0, 3, 1, 4)
             mixed = self._attention(q, k, v, batch.lengths)
             mixed = mixed.swapaxes(1, 2).reshape(count, padded, files.width)

@@ -30,7 +30,7 @@ class Reference:
         x = x + self._tensor("embeddings.position_embeddings.weight")[: len(ids)]
         x = x + self._tensor("embeddings.token_type_embeddings.weight")[:1]
         x = self._layer_norm(x, "embeddings.LayerNorm")
-        width = self._files.width // self._files.heads
+        width = self._files.head_dim
         for layer in range(self._files.layers):
             prefix = f"encoder.layer.{layer}"
             q = self._dense(x, f"{prefix}.attention.self.query")

@@ -51,7 +51,7 @@ def generate(
     on_prefill: Callable[[int], None] = lambda done: None,
     on_token: Callable[[int], None] = lambda token: None,
 ) -> Generation:
-    """Appends to `prompt` the most likely token, up to `max_tokens` times or until one of `stops`."""
+    """Appends the most likely token to `prompt`, `max_tokens` times or until one of `stops`."""
     run = Generation(list(prompt))
     begin = time.perf_counter()
     for start in range(0, len(prompt), PREFILL_CHUNK):

@@ -45,7 +45,7 @@ class Model:
         self._rotations = np.exp(1j * angles).astype(np.complex64)
 
     def forward(self, tokens: np.ndarray) -> np.ndarray:
-        """Appends `tokens` (ints [new]) and returns the next token's logits, float32 [vocabulary]."""
+        """Appends `tokens`, ints [new]; returns the next token's logits, float32 [vocabulary]."""
         new, begin, end = len(tokens), self.length, self.length + len(tokens)
         if new == 0 or end > self._keys.shape[3]:
             raise ValueError(

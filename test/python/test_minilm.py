@@ -44,8 +44,8 @@ def expected(files: Files) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def attention():
-    return make_attention(BACKEND)
+def attention(files: Files):
+    return make_attention(BACKEND, files.head_dim)
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
