@@ -23,6 +23,10 @@ from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeErr
 
 __all__ = ["Options", "Program", "program"]
 
+#: Stages of compilation, in the order of `AttnEmitKind` in attn-c/Compiler.h.
+STAGES = (
+    "attn", "scheduled", "planned", "bufferized", "lowered", "llvm-dialect", "llvm", "asm"
+)  # fmt: skip
 TARGETS = ("host", "avx512", "avx2", "sse4", "generic")
 
 
@@ -372,11 +376,12 @@ class Plan:
         return out
 
     def mlir(self, stage: str = "attn") -> str:
-        """The program after a stage of compilation.
+        """The program at a stage of its compilation.
 
         Args:
-          stage: ``"attn"`` for the program as written, else the name of a stage
-            or pipeline of the compiler, as `attn-opt --help` lists them.
+          stage: ``"attn"`` for the program as written; ``"scheduled"``,
+            ``"planned"``, ``"bufferized"``, ``"lowered"``, ``"llvm-dialect"``,
+            ``"llvm"``, ``"asm"``; or a pass pipeline as `attn-opt` takes it.
 
         Raises:
           CompileError: no such stage, or the program's text is not known.
@@ -388,7 +393,16 @@ class Plan:
             )
         if stage == "attn":
             return text
-        return interruptible(lambda: backend().run_pipeline(text, stage))  # type: ignore[no-any-return]
+        options = self._program.options
+        target = None if options.target == "host" else options.target
+
+        def emit() -> str:
+            if stage in STAGES:
+                kind = STAGES.index(stage)
+                return backend().emit(text, kind, target, options.opt_level)  # type: ignore[no-any-return]
+            return backend().run_pipeline(text, stage)  # type: ignore[no-any-return]
+
+        return interruptible(emit)  # type: ignore[no-any-return]
 
     def explain(self) -> str:
         """Why the plan is as it is, and what its runs did so far, as text."""

@@ -117,6 +117,22 @@ NB_MODULE(_compiler, m) {
       },
       "ir"_a, "pipeline"_a);
   m.def(
+      "emit",
+      [](const std::string &ir, int kind,
+         const std::optional<std::string> &target, int optLevel) {
+        AttnCompileOptions options = makeOptions(target, optLevel, true);
+        AttnString out = {};
+        int status;
+        {
+          nb::gil_scoped_release release;
+          status = attnEmit(ir.data(), ir.size(), &options,
+                            static_cast<AttnEmitKind>(kind), &out);
+        }
+        check(status);
+        return take(out);
+      },
+      "ir"_a, "kind"_a, "target"_a = nb::none(), "opt_level"_a = 3);
+  m.def(
       "signature",
       [](const std::string &ir, const std::string &entry) {
         AttnString out = {};
