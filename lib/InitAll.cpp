@@ -7,9 +7,12 @@
 
 #include "attn/InitAll.h"
 
+#include "attn/Conversion/Passes.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
 #include "attn/Dialect/Attn/Transforms/Transforms.h"
+#include "attn/Transforms/Passes.h"
+#include "attn/Transforms/Pipelines.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -27,6 +30,8 @@ void attn::registerAllDialects(mlir::DialectRegistry &registry) {
 void attn::registerAllPasses() {
   mlir::registerAllPasses();
   mlir::attn::registerAttnTransformsPasses();
+  mlir::attn::registerAttnConversionPasses();
+  mlir::attn::registerAttnModulePasses();
 }
 
-void attn::registerAllPipelines() {}
+void attn::registerAllPipelines() { mlir::attn::registerPipelines(); }

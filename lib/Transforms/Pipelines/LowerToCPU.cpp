@@ -1,0 +1,110 @@
+//===- LowerToCPU.cpp - From attn to the LLVM dialect -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// addPass lines and the reasons between them.
+//===----------------------------------------------------------------------===//
+
+#include "attn/Conversion/Passes.h"
+#include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Transforms/Passes.h"
+#include "attn/Transforms/Pipelines.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/Tensor/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void attn::buildSchedule(OpPassManager &pm, const CPUPipelineOptions &options) {
+  // Functions that only structure the program go: schedules are per call site.
+  pm.addPass(createInlinerPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  ScheduleOptions schedule;
+  schedule.isa = options.isa;
+  pm.addNestedPass<func::FuncOp>(createSchedule(schedule));
+}
+
+void attn::buildPlan(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createExpandMergeStates());
+  // Before the plan, so that result sizes still follow from attention's own
+  // shape rules when the second entry point asks for them.
+  pm.addPass(createMakeEntries());
+  pm.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createPlanKeys());
+}
+
+void attn::buildBufferize(OpPassManager &pm) {
+  pm.addPass(createConvertElementwiseToLinalgPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  // Results go straight to the caller's buffers where nothing else reads them.
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  pm.addPass(bufferization::createEmptyTensorToAllocTensorPass());
+  pm.addPass(bufferization::createOneShotBufferizePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void attn::buildLowerKeyLoops(OpPassManager &pm) {
+  pm.addPass(createConvertAttnToCPU());
+  pm.addPass(createConvertLinalgToLoopsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void attn::buildToLLVM(OpPassManager &pm) {
+  // bf16 arithmetic outside the kernels by integer operations, not library calls.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(expand));
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  FinalizeMemRefToLLVMConversionPassOptions memref;
+  memref.useGenericFunctions = true; // allocations belong to the runtime's call
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass(memref));
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createPackEntries());
+}
+
+void attn::buildLowerToCPU(OpPassManager &pm, const CPUPipelineOptions &options) {
+  buildSchedule(pm, options);
+  buildPlan(pm);
+  buildBufferize(pm);
+  buildLowerKeyLoops(pm);
+  buildToLLVM(pm);
+}
+
+void attn::registerPipelines() {
+  PassPipelineRegistration<CPUPipelineOptions>(
+      "attn-stage-schedule", "attn to scheduled attn", buildSchedule);
+  PassPipelineRegistration<>("attn-stage-plan", "Scheduled attn to key loops on tensors",
+                             buildPlan);
+  PassPipelineRegistration<>("attn-stage-bufferize", "Key loops on tensors to key loops on buffers",
+                             buildBufferize);
+  PassPipelineRegistration<>("attn-stage-kernels", "Key loops on buffers to scf and vector",
+                             buildLowerKeyLoops);
+  PassPipelineRegistration<>("attn-stage-llvm", "scf and vector to the LLVM dialect", buildToLLVM);
+  PassPipelineRegistration<CPUPipelineOptions>(
+      "attn-lower-to-cpu", "attn to the LLVM dialect with the package ABI: all stages in order",
+      buildLowerToCPU);
+}
