@@ -1075,13 +1075,13 @@ NB_MODULE(_runtime, m) {
       [](nb::handle object, int layout) {
         return importTensor(object, false, layout);
       },
-      "object"_a, "layout"_a = 0);
+      "object"_a.none(), "layout"_a = 0);
   m.def(
       "out_tensor",
       [](nb::handle object, int layout) {
         return importTensor(object, true, layout);
       },
-      "object"_a, "layout"_a = 0);
+      "object"_a.none(), "layout"_a = 0);
   m.def("library", [](nb::handle object) {
     const char *names[] = {"numpy", "torch", "jax", "other"};
     return names[int(factsOf(object.ptr()).library)];
