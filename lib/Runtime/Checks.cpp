@@ -30,6 +30,15 @@ void attnrt_check_eq(int64_t a, int64_t b, const char *msg) {
     fail(ATTN_SHAPE_ERROR, "%s, but got %lld and %lld", msg, ll(a), ll(b));
 }
 
+void attnrt_check_heads(int64_t queryHeads, int64_t kvHeads) {
+  bool divides = kvHeads > 0 ? queryHeads % kvHeads == 0 : queryHeads == 0;
+  if (!divides)
+    fail(ATTN_SHAPE_ERROR,
+         "'attn.attention' op expects the query head count to be a multiple of "
+         "the key/value head count, but got %lld and %lld",
+         ll(queryHeads), ll(kvHeads));
+}
+
 void attnrt_check_range(int64_t v, int64_t lo, int64_t hi, const char *msg) {
   if (v < lo || v > hi)
     fail(ATTN_SHAPE_ERROR, "%s, but got %lld", msg, ll(v));

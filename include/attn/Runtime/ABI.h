@@ -85,6 +85,11 @@ ATTN_RUNTIME_EXPORTED ATTNRT_NORETURN void attnrt_fail(int32_t code,
 ATTN_RUNTIME_EXPORTED void attnrt_check_eq(int64_t a, int64_t b,
                                            const char *msg);
 
+/// Fails unless the query head count is a multiple of the key/value head count
+/// (any count is a multiple of itself; none goes with zero query heads only).
+ATTN_RUNTIME_EXPORTED void attnrt_check_heads(int64_t query_heads,
+                                              int64_t kv_heads);
+
 /// Fails with "<msg>, but got <v>" unless lo <= v <= hi.
 ATTN_RUNTIME_EXPORTED void attnrt_check_range(int64_t v, int64_t lo, int64_t hi,
                                               const char *msg);
