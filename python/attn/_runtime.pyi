@@ -32,6 +32,9 @@ class Tensor:
     @property
     def signature(self) -> int:
         """dtype, rank and which axes but the last have size 1, as a number."""
+    @property
+    def full_signature(self) -> int:
+        """`signature`, and the last axis' size when the rank is 4."""
     def size(self, axis: int) -> int: ...
     def swap(self, a: int, b: int) -> Tensor: ...
     def insert(self, axis: int) -> Tensor:

@@ -65,11 +65,14 @@ class _Kernel(NamedTuple):
     run: Callable[..., Any]
     #: Alignments were not told apart: Sq must equal Sk.
     equal_lengths: bool
-    causal_text: str
+    #: What asks for that.
+    ask: str
     program: compiler.Program
 
 
 _kernels: dict[Any, _Kernel] = {}
+#: The same, by what a plain call gives, for calls without operands.
+_fast: dict[Any, _Kernel] = {}
 
 
 def attention(
@@ -168,6 +171,32 @@ def attention(
         tq = q if type(q) is _Tensor else _tensor(q, code)
         tk = k if type(k) is _Tensor else _tensor(k, code)
         tv = v if type(v) is _Tensor else _tensor(v, code)
+
+    if scale is not None:
+        scale = float(scale)
+    if softcap is not None:
+        softcap = float(softcap)
+    # The common call, found with little work: a decode step lasts tens of
+    # microseconds. `_fast` is filled below.
+    plain = (
+        mask is bias is sinks is log_weight is q_lengths is kv_lengths is q_positions
+        is kv_positions is q_segments is kv_segments is cu_seqlens_q is cu_seqlens_kv
+        is page_table is page_size is score_mod is mask_mod is None
+    )  # fmt: skip
+    fast_key: Any = None
+    if plain and type(tq) is _Tensor and type(window) is not list:
+        fast_key = (
+            tq.head_signature, tk.head_signature, tv.head_signature, code, causal, window,
+            scale, softcap, align, return_lse,
+        )  # fmt: skip
+        kernel = _fast.get(fast_key)
+        if kernel is not None and (not kernel.equal_lengths or tq.size(2) == tk.size(2)):
+            if out is None:
+                return kernel.run((tq, tk, tv), None, code, num_threads or 0)
+            kernel.run(
+                (tq, tk, tv), _out_tensors(out, return_lse, code), code, num_threads or 0
+            )
+            return out
 
     # ---- what restricts the keys ----
     mask_text = mask_tensor = prefix_lengths = None
@@ -275,8 +304,8 @@ def attention(
         causal,
         window,
         align,
-        None if scale is None else float(scale),
-        None if softcap is None else float(softcap),
+        scale,
+        softcap,
         page_size,
         bool(return_lse),
         q_lengths is kv_lengths and q_segments is kv_segments and cu_seqlens_q is cu_seqlens_kv,
@@ -304,12 +333,15 @@ def attention(
     )
     kernel = _kernels.get(key)
     if kernel is None:
-        kernel = _kernels[key] = _build_kernel(settings, (tq, tk, tv), operands, extra)
-    if kernel.equal_lengths:
-        lq = tq.size(2)
-        lk = tk.size(2) if page_table is None else _paged_length(operands, page_size)
-        if lq != lk:
-            raise ShapeError(masks.ambiguous_causal(lq, lk, kernel.causal_text))
+        op, equal, ask = describe(settings, (tq, tk, tv), operands, extra)
+        if equal:  # refused before anything is compiled
+            _check_equal(tq, tk, operands, page_size, ask)
+        program = compiler.program(module_text(op))
+        kernel = _kernels[key] = _Kernel(program.kernel.run, equal, ask, program)
+    elif kernel.equal_lengths:
+        _check_equal(tq, tk, operands, page_size, kernel.ask)
+    if fast_key is not None:
+        _fast[fast_key] = kernel
     args = [tq, tk, tv, *[t for _, t in operands], *extra]
     threads = 0 if num_threads is None else num_threads
     if out is None:
@@ -358,9 +390,15 @@ def _operand(role: str, value: Any) -> Any:
     return t
 
 
-def _paged_length(operands: Sequence[tuple[str, Any]], page_size: int | None) -> int:
-    table = dict(operands)["page_table"]
-    return int(table.size(2)) * int(page_size or 0)
+def _check_equal(
+    tq: Any, tk: Any, operands: Sequence[tuple[str, Any]], page_size: int | None, ask: str
+) -> None:
+    """Refuses lengths that differ where no alignment was told."""
+    lq, lk = tq.size(2), tk.size(2)
+    if page_size is not None:
+        lk = dict(operands)["page_table"].size(2) * page_size
+    if lq != lk:
+        raise ShapeError(masks.ambiguous_causal(lq, lk, ask))
 
 
 def _document_folds(array: Any, tq: Any, tk: Any) -> bool:
@@ -478,12 +516,14 @@ def describe(
     if s.needs_align and not s.causal:
         ask = "a mask that compares positions"
     score = mask = None
+    reads_keys = False
     count = 0
     if s.score_mod is not None:
         region = s.score_mod.region
         count = len(region.captures)
         score = (region, range(count))
-        needs_align |= region.reads_positions
+        needs_align |= region.reads("i")
+        reads_keys |= region.reads("j")
         ask = ask if parts else "score_mod"
     if s.mask_mod is not None:
         folded = s.mask_mod.folded
@@ -493,7 +533,8 @@ def describe(
             needs_align |= folded.mask.needs_align
         if folded.rest is not None and not s.fold_document:
             mask = (folded.rest, range(count, count + len(s.mask_mod.region.captures)))
-            needs_align |= folded.rest.reads_positions
+            needs_align |= folded.rest.reads("i")
+            reads_keys |= folded.rest.reads("j")
         ask = "mask_mod" if not s.causal and s.window is None else ask
     documents = "q_segments" in types or "cu_q" in types
     if documents and not any("document" in p for p in parts):
@@ -519,8 +560,9 @@ def describe(
             )
         # Both alignments agree where the lengths do; one text serves all calls.
         equal, align = True, "top_left"
-    if not needs_align and align is not None and s.score_mod is None and s.mask_mod is None:
-        align = None  # nothing reads a query's position
+    if not needs_align and not positions:
+        # A key's position is the same in both; nothing reads a query's.
+        align = "top_left" if reads_keys else None
     op = ir.Attention(
         TensorType(q.dtype, (None, None, None, q.shape[3])),
         TensorType(k.dtype, (None, None, s.page_size, k.shape[3])),
@@ -537,16 +579,6 @@ def describe(
         s.return_lse,
     )
     return op, equal, ask
-
-
-def _build_kernel(
-    settings: Settings, qkv: Sequence[Any], operands: Sequence[tuple[str, Any]],
-    captures: Sequence[Any],
-) -> _Kernel:  # fmt: skip
-    op, equal, ask = describe(settings, qkv, operands, captures)
-    text = module_text(op)
-    program = compiler.program(text)
-    return _Kernel(program.kernel.run, equal, ask, program)
 
 
 def module_text(op: ir.Attention) -> str:

@@ -16,6 +16,7 @@ import functools
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from . import compiler, frontend, ir, masks, tracing
+from ._runtime import tensor as _tensor
 from .compiler import Options, Plan, Program, as_tensors
 from .errors import CompileError, ShapeError
 from .ir import TensorType
@@ -59,7 +60,8 @@ class DynamicSize:
 
     __index__ = __int__ = __bool__ = __float__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
-    __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = _refuse
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _refuse
+    __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __eq__ = __ne__ = _refuse  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
@@ -418,6 +420,8 @@ class _Bound(NamedTuple):
     traced: _Traced
     program: Program
     constants: list[Any]
+    #: The program takes just the arguments, in their order, and checks them.
+    plain: bool
 
     def arrange(self, tensors: Sequence[Any]) -> list[Any]:
         """Checks the arguments' sizes; returns what the program takes, in its order."""
@@ -437,7 +441,22 @@ class _Bound(NamedTuple):
 
 
 def _bind(traced: _Traced, options: Options) -> _Bound:
-    return _Bound(traced, compiler.program(traced.text, options), as_tensors(traced.constants))
+    plain = not traced.equal and traced.order == [
+        ("argument", i) for i in range(len(traced.order))
+    ]
+    program = compiler.program(traced.text, options)
+    return _Bound(traced, program, as_tensors(traced.constants), plain)
+
+
+#: Types whose instances are arrays, so that a call need not look again.
+_ARRAY_TYPES: set[type] = set()
+
+
+def _is_array_type(value: Any) -> bool:
+    if not tracing.is_array(value):
+        return False
+    _ARRAY_TYPES.add(type(value))
+    return True
 
 
 class JitFunction:
@@ -450,20 +469,28 @@ class JitFunction:
         self._traces: dict[Any, list[_Bound]] = {}
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        if any(type(a) is ArrayTracer for a in (*args, *named.values())):
-            # Inside another traced function: becomes part of it.
-            return self._function(*args, **named)
+        for a in args:
+            if type(a) is ArrayTracer:
+                # Inside another traced function: becomes part of it.
+                return self._function(*args, **named)
         bound, tensors = self._find(args, named)
-        return bound.program.kernel.run(bound.arrange(tensors))
+        return bound.program.kernel.run(tensors if bound.plain else bound.arrange(tensors))
 
     def _find(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[_Bound, list[Any]]:
         arrays: list[Any] = []
         key: list[Any] = []
-        for name, a in (*enumerate(args), *named.items()):
-            if tracing.is_array(a):
-                t = compiler._runtime.tensor(a)
+        for a in args:
+            if type(a) in _ARRAY_TYPES or _is_array_type(a):
+                t = _tensor(a)
                 arrays.append(t)
-                key.append((name, t.head_signature if t.ndim == 4 else 0, t.signature))
+                key.append(t.full_signature)
+            else:
+                key.append((type(a), a))
+        for name, a in named.items():
+            if type(a) in _ARRAY_TYPES or _is_array_type(a):
+                t = _tensor(a)
+                arrays.append(t)
+                key.append((name, t.full_signature))
             else:
                 key.append((name, type(a), a))
         try:
@@ -474,7 +501,7 @@ class JitFunction:
                 "is neither"
             ) from None
         for bound in found:
-            if bound.traced.fits([*arrays, *bound.constants]) is None:
+            if bound.plain or bound.traced.fits([*arrays, *bound.constants]) is None:
                 return bound, arrays
         # New, or sizes that the earlier traces do not allow: tracing says why.
         traced = self._trace(args, named, arrays)
@@ -542,10 +569,6 @@ class _BoundPlan(Plan):
         #: The arguments' names in the order of the function, not of the program.
         named = {i: n for (kind, i), n in zip(order, bound.program.names) if kind == "argument"}
         self._names = [named[i] for i in range(len(named))]
-        #: The program takes just the arguments, in their order, and checks them.
-        self._plain = not bound.traced.equal and order == [
-            ("argument", i) for i in range(len(order))
-        ]
 
     def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
         if named:
@@ -562,7 +585,7 @@ class _BoundPlan(Plan):
             )
         threads = 0 if num_threads is None else num_threads
         tensors = as_tensors(args)
-        if not self._plain:
+        if not self._bound.plain:
             tensors = self._bound.arrange(tensors)
         kernel = self._program.kernel
         if out is None:

@@ -579,6 +579,14 @@ Tensor derive(nb::handle self) {
   return t;
 }
 
+/// dtype, rank and which axes but the last have size 1, as a number.
+int64_t signature(const Tensor &t) {
+  int64_t ones = 0;
+  for (int i = 0; i + 1 < t.dl.ndim; ++i)
+    ones |= int64_t(t.shape[i] == 1) << i;
+  return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 | ones << 8;
+}
+
 int axisOf(const Tensor &t, int axis, int extra = 0) {
   int rank = t.dl.ndim + extra;
   int a = axis < 0 ? axis + rank : axis;
@@ -945,13 +953,11 @@ NB_MODULE(_runtime, m) {
                      return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 |
                             last << 8;
                    })
-      .def_prop_ro("signature",
+      .def_prop_ro("signature", [](const Tensor &t) { return signature(t); })
+      .def_prop_ro("full_signature",
                    [](const Tensor &t) {
-                     int64_t ones = 0;
-                     for (int i = 0; i + 1 < t.dl.ndim; ++i)
-                       ones |= int64_t(t.shape[i] == 1) << i;
-                     return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 |
-                            ones << 8;
+                     int64_t last = t.dl.ndim == 4 ? t.shape[3] : 0;
+                     return signature(t) | last << 16;
                    })
       .def("size",
            [](const Tensor &t, int axis) { return t.shape[axisOf(t, axis)]; })

@@ -38,6 +38,7 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ATTN_CACHE_DIR", str(root))
     monkeypatch.setattr(compiler, "_programs", {})
     monkeypatch.setattr(frontend, "_kernels", {})
+    monkeypatch.setattr(frontend, "_fast", {})
     return root
 
 

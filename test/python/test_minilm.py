@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,9 +95,12 @@ def test_empty_batch_is_refused(files):
 
 
 def test_cli_prints_a_table():
+    import attn
+
     done = subprocess.run(
         [sys.executable, "-m", "examples.minilm", "--backend", BACKEND, "A cat.", "A kitten."],
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(Path(attn.__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=300,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -346,10 +347,18 @@ def test_other_models_are_refused(small_gguf, tmp_path):
 # --- command line -----------------------------------------------------------------------------
 
 
+def cli_environment() -> dict[str, str]:
+    """This process's own attn, wherever it was found."""
+    import attn
+
+    return {**os.environ, "PYTHONPATH": str(Path(attn.__file__).parents[1])}
+
+
 def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "examples.smollm2", "--backend", BACKEND, *arguments],
         cwd=ROOT,
+        env=cli_environment(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,0 +1,301 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a call writes as a program, and what it refuses before compiling anything."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pytest
+
+import attn
+from attn import frontend, functions, ir
+
+N = None
+F = attn.spec((N, N, N, 64), "f32")
+
+
+def i32(*shape):
+    return attn.spec(shape, "int32")
+
+
+def text(*args, **named):
+    """The program of an attention call on described arrays."""
+    function = functions.JitFunction(attn.attention, functions.Options())
+    arrays = [a for a in (*args, *named.values()) if isinstance(a, attn.ArraySpec)]
+    return function._trace(args, named, arrays).text
+
+
+def op(*args, **named):
+    """The attention of a program, without the function around it."""
+    lines = text(*args, **named).splitlines()
+    start = next(i for i, line in enumerate(lines) if "attn.attention" in line)
+    return textwrap.dedent("\n".join(lines[start:-2]))
+
+
+def golden(expected):
+    return textwrap.dedent(expected).strip()
+
+
+# ---- programs ---------------------------------------------------------------------
+
+
+def test_plain_program():
+    assert text(F, F, F, return_lse=True, scale=1) == (
+        golden(
+            """
+        func.func @main(%q: tensor<?x?x?x64xf32> {attn.name = "q"},
+                        %k: tensor<?x?x?x64xf32> {attn.name = "k"},
+                        %v: tensor<?x?x?x64xf32> {attn.name = "v"})
+            -> (tensor<?x?x?x64xf32>, tensor<?x?x?xf32>) {
+          %out_0, %lse_1 = attn.attention %q, %k, %v
+            {scale = 1.0 : f64}
+            : tensor<?x?x?x64xf32>, tensor<?x?x?x64xf32>, tensor<?x?x?x64xf32> -> tensor<?x?x?x64xf32>, tensor<?x?x?xf32>
+          return %out_0, %lse_1 : tensor<?x?x?x64xf32>, tensor<?x?x?xf32>
+        }
+        """
+        )
+        + "\n"
+    )
+
+
+def test_operands_in_the_order_of_the_syntax():
+    got = op(
+        F, F, F,
+        sinks=attn.spec((N,)), log_weight=attn.spec((1, N, N)), kv_lengths=i32(N),
+        q_lengths=i32(N), mask=attn.spec((N, N), "bool"), bias=attn.spec((1, N, 1, N)),
+        mask_mod=lambda b, h, q, kv: kv % 2 == 0,
+    )  # fmt: skip
+    wanted = ["bias(%bias : tensor<1x?x1x?xf32>)", "mask_tensor(%mask : tensor<?x?xi1>)",
+              "q_lengths(%q_lengths : tensor<?xi32>)", "kv_lengths(", "log_weight(%log_weight : tensor<1x?x?xf32>)",
+              "sinks(%sinks : tensor<?xf32>)", "mask_mod {"]  # fmt: skip
+    places = [got.index(w) for w in wanted]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "named, mask, align",
+    [
+        (dict(causal="top_left"), "causal", "top_left"),
+        (dict(causal="bottom_right"), "causal", "bottom_right"),
+        (dict(causal=True), "causal", "top_left"),
+        (dict(causal=False), None, None),
+        (dict(window=(5, 0), align="bottom_right"), "band<5, 0>", "bottom_right"),
+        (dict(window=(-1, None)), None, None),
+        (dict(window=[3, -1]), "band<3, inf>", "top_left"),
+        (dict(causal="top_left", window=(3, -1)), "and(causal, band<3, inf>)", "top_left"),
+        (dict(mask=attn.Prefix(7)), "prefix<7>", None),
+        (dict(mask=attn.Causal(), causal=True), "causal", "top_left"),
+        (dict(mask=lambda b, h, q, kv: q >= kv), "causal", "top_left"),
+        (dict(mask_mod=lambda b, h, q, kv: kv < 5, causal="top_left"), "and(causal, prefix<5>)", "top_left"),
+        (dict(causal="bottom_right", q_segments=i32(N, N), kv_segments=i32(N, N)), "and(causal, document)", "bottom_right"),
+        (dict(causal=True, q_positions=i32(N, N), kv_positions=i32(1, N)), "causal", None),
+        (dict(align="bottom_right"), None, None),
+        (dict(score_mod=lambda s, b, h, q, kv: s * kv, align="bottom_right"), None, "top_left"),
+        (dict(score_mod=lambda s, b, h, q, kv: s * q, align="bottom_right"), None, "bottom_right"),
+    ],
+)  # fmt: skip
+def test_masks_and_alignments(named, mask, align):
+    got = op(F, F, F, **named)
+    assert (f"mask <{mask}>\n" in got) if mask else ("mask <" not in got)
+    assert (f"align {align}\n" in got) if align else ("align" not in got)
+
+
+def test_bottom_right_without_lengths_is_not_told_apart_from_its_text():
+    # One text, and so one kernel, for causal=True and for top_left.
+    assert text(F, F, F, causal=True) == text(F, F, F, causal="top_left")
+    assert text(F, F, F, causal=True) != text(F, F, F, causal="bottom_right")
+
+
+def test_pages():
+    pool = attn.spec((N, N, 16, 64))
+    got = op(F, pool, pool, page_table=i32(N, 1, N), kv_lengths=i32(N), causal="bottom_right")
+    assert "page_table(%page_table : tensor<?x1x?xi32>)" in got
+    assert "{page_size = 16 : i64}" in got
+    assert "tensor<?x?x16x64xf32>" in got
+
+
+def test_score_mod_captures_become_operands():
+    slopes = np.ones(3, np.float32)
+    got = text(F, F, F, score_mod=lambda s, b, h, q, kv: s * slopes[h])
+    assert "captures(%constant0 : tensor<?xf32>)" in got
+    assert '%constant0: tensor<?xf32> {attn.name = "constant0"}' in got
+    assert "align" not in got  # the callable reads no position
+
+
+def test_names_that_regions_use_are_kept_apart():
+    def f(s, b, h):
+        return attn.attention(s, b, h, score_mod=lambda x, *_: x * 2)
+
+    got = functions.JitFunction(f, functions.Options())._trace([F, F, F], {}, [F, F, F]).text
+    assert '%s_: tensor<?x?x?x64xf32> {attn.name = "s"}' in got
+    assert "attn.attention %s_, %b_, %h_" in got
+
+
+def test_merge_program():
+    assert ir.merge_module("f64", 32, 2).splitlines()[5] == (
+        "  %out_0, %lse_1 = attn.merge_states "
+        "outs(%out0, %out1 : tensor<?x?x?x32xf64>, tensor<?x?x?x32xf64>) "
+        "lses(%lse0, %lse1 : tensor<?x?x?xf64>, tensor<?x?x?xf64>) "
+        "-> tensor<?x?x?x32xf64>, tensor<?x?x?xf64>"
+    )
+
+
+# ---- refusals -----------------------------------------------------------------------
+
+X = np.zeros((1, 2, 4, 8), np.float32)
+Y = np.zeros((1, 2, 6, 8), np.float32)
+INDEX = np.zeros(1, np.int32)
+
+
+@pytest.mark.parametrize(
+    "k, named, text",
+    [
+        (Y, dict(causal=True), "causal=True expects equal query and key lengths .* got 4 and 6"),
+        (Y, dict(window=(1, 0)), "window expects equal query and key lengths"),
+        (Y, dict(mask=attn.Causal()), "a mask that compares positions expects equal"),
+        (Y, dict(mask_mod=lambda b, h, q, kv: (q + kv) % 2 == 0), "mask_mod expects equal"),
+        (Y, dict(score_mod=lambda s, b, h, q, kv: s + q), "score_mod expects equal"),
+        (X, dict(causal=True, kv_lengths=INDEX), "explicit alignment beside lengths"),
+        (X, dict(causal="left"), 'causal expects "top_left", "bottom_right"'),
+        (X, dict(causal="top_left", align="bottom_right"), "expects one alignment, but got"),
+        (X, dict(align="middle"), 'align expects "top_left"'),
+        (X, dict(causal="top_left", q_positions=np.zeros((1, 4), np.int32)), "either positions or an alignment, but got both"),
+        (X, dict(window=3), "window expects a pair"),
+        (X, dict(window=(1, 2, 3)), "window expects a pair"),
+        (X, dict(window=(-3, 0)), "Window expects left"),
+        (X, dict(mask=np.zeros((4, 4), np.float32)), "float mask is passed as bias"),
+        (X, dict(mask=np.zeros((4, 4), np.int32)), "mask expects bool"),
+        (X, dict(bias=np.zeros((4, 4), np.float64)), "bias expects float32 or q's f32, but got f64"),
+        (X, dict(bias=np.zeros((1, 1, 1, 4, 4), np.float32)), "bias expects a rank of 1 to 4"),
+        (X, dict(kv_lengths=np.zeros(1, np.int64)), "kv_lengths expects int32, but got i64"),
+        (X, dict(kv_lengths=np.zeros((1, 1), np.int32)), "kv_lengths expects a rank of 1, but got shape"),
+        (X, dict(sinks=np.zeros(2, np.float16)), "sinks expects float32"),
+        (X, dict(log_weight=np.zeros(4, np.float16)), "log_weight expects float32"),
+        (X, dict(kv_segments=np.zeros((1, 4), np.int32)), "q_segments and kv_segments together"),
+        (X, dict(cu_seqlens_kv=np.zeros(2, np.int32)), "cu_seqlens_q and cu_seqlens_kv together"),
+        (X, dict(cu_seqlens_q=INDEX, q_segments=np.zeros((1, 4), np.int32)), "either segments or cu_seqlens"),
+        (X, dict(mask=attn.Document()), "Document mask expects q_segments or cu_seqlens_q"),
+        (X, dict(page_size=16), "page_size expects a page_table"),
+        (X, dict(scale=float("nan")), "scale expects a finite number"),
+        (X, dict(softcap=float("inf")), "softcap expects a finite number"),
+        (X, dict(mask=attn.Causal(), mask_mod=3), "expects a callable, but got int"),
+        (X, dict(mask=lambda *x: True, mask_mod=lambda *x: True), "one mask_mod, but got two"),
+        (X[..., :4], {}, "the same head dim, but got 8 and 4"),
+        (X[0], {}, "k of rank 4 .* but got shape"),
+        (X.astype(np.float16), {}, "one dtype, but got f32 for q and f16 for k"),
+        (X.astype(np.int32), {}, "k of float32, bfloat16, float16 or float64, but got i32"),
+    ],
+)  # fmt: skip
+def test_fault_02_calls_that_do_not_fit_are_refused(k, named, text):
+    with pytest.raises(attn.AttnError, match=text):
+        attn.attention(X, k, k, **named)
+
+
+def test_documents_are_given_once():
+    ids = np.zeros((1, 4), np.int32)
+    with pytest.raises(attn.ShapeError, match="documents once, but got q_segments"):
+        attn.attention(X, X, X, mask=attn.Document(segments=ids), q_segments=ids.copy())
+
+
+def test_shims_refuse_what_they_do_not_have():
+    with pytest.raises(attn.ShapeError, match="dropout_p = 0, but got 0.1"):
+        attn.scaled_dot_product_attention(X, X, X, dropout_p=0.1)
+    with pytest.raises(attn.ShapeError, match="enable_gqa is set, but got 4 and 2"):
+        attn.scaled_dot_product_attention(np.concatenate([X, X], 1), X, X)
+    with pytest.raises(attn.ShapeError, match="last axis to be the key length 4"):
+        attn.scaled_dot_product_attention(X, X, X, np.zeros((4, 1), bool))
+    with pytest.raises(attn.ShapeError, match=r"fold into one without a copy.* strides"):
+        big = np.zeros((2, 3, 2, 4, 8), np.float32).swapaxes(0, 1)
+        attn.scaled_dot_product_attention(big, big, big)
+    with pytest.raises(attn.ShapeError, match="rank of 2 to 5"):
+        attn.scaled_dot_product_attention(X[0, 0, 0], X, X)
+    with pytest.raises(attn.ShapeError, match="dropout_p = 0"):
+        attn.flash_attn_func(X, X, X, 0.5)
+    with pytest.raises(attn.ShapeError, match="return_lse=True"):
+        attn.flash_attn_func(X, X, X, return_attn_probs=True)
+
+
+def test_merge_states_refuses_what_does_not_match():
+    lse = X[..., 0]
+    with pytest.raises(attn.ShapeError, match="2 outs and 1 lses"):
+        attn.merge_states([X, X], [lse])
+    with pytest.raises(attn.ShapeError, match=r"outs\[1\] to be f32 of shape \[1, 2, 4, 8\]"):
+        attn.merge_states([X, Y], [lse, lse])
+    with pytest.raises(attn.ShapeError, match=r"lses\[0\] to be f32 of shape \[1, 2, 4\]"):
+        attn.merge_states([X], [X])
+
+
+# ---- traced functions -----------------------------------------------------------------
+
+
+def trace(function, *args, **named):
+    arrays = [a for a in (*args, *named.values()) if isinstance(a, attn.ArraySpec)]
+    return functions.JitFunction(function, functions.Options())._trace(args, named, arrays)
+
+
+def test_function_of_several_attentions_is_one_program():
+    def f(q, k, v, k2, v2):
+        a, la = attn.attention(q, k, v, return_lse=True)
+        b, lb = attn.attention(q, k2, v2, return_lse=True)
+        out, lse = attn.merge_states([a, b], [la, lb])
+        return out + a * b - -a, lse
+
+    got = trace(f, F, F, F, F, F).text
+    assert got.count("attn.attention") == 2 and got.count("attn.merge_states") == 1
+    for name in ("addf", "mulf", "negf", "subf"):
+        assert got.count(f"arith.{name} ") == 1
+
+
+def test_sizes_that_must_agree_are_remembered():
+    traced = trace(lambda q, k, v, x: attn.attention(q, k, v, causal=True) + x, F, F, F, F)
+    pairs = {(a, b) for a, b, _ in traced.equal}
+    assert ((0, 2), (1, 2)) in pairs  # Sq == Sk
+    assert {((0, i), (3, i)) for i in range(3)} <= pairs
+
+
+@pytest.mark.parametrize(
+    "function, text",
+    [
+        (lambda q: q, "its argument q unchanged"),
+        (lambda q: 3, "return traced arrays, but got int"),
+        (lambda q: q + 1.0, "expects arrays of one shape, but got float"),
+        (lambda q: q + attn.attention(q, q, q, return_lse=True)[1], "equal shapes, but got ranks 4 and 3"),
+        (lambda q: np.exp(q), "__array_ufunc__=None"),
+        (lambda q: np.asarray(q), "no values yet"),
+        (lambda q: q if q else q, "no truth value"),
+        (lambda q: attn.attention(q, q, q, scale=q.shape[2] ** -0.5), "not to depend on batch"),
+        (lambda q: attn.attention(q, q, q, scale=1.0 if q.shape[0] > 1 else 2.0), "not to depend on batch"),
+        (lambda q: attn.attention(q, q, q, layout="bshd"), "expects layout 'bhsd'"),
+        (lambda q: attn.attention(q, q, q, out=q), "neither out nor"),
+    ],
+)  # fmt: skip
+def test_what_a_traced_function_cannot_do(function, text):
+    with pytest.raises((attn.AttnError, TypeError), match=text):
+        trace(function, F)
+
+
+def test_head_dims_may_be_read_in_a_traced_function():
+    got = trace(lambda q: attn.attention(q, q, q, scale=q.shape[-1] ** -0.5), F).text
+    assert "scale = 0.125 : f64" in got
+
+
+def test_compile_checks_its_options():
+    with pytest.raises(attn.CompileError, match="target expects one of host, avx512"):
+        attn.compile(attn.attention, F, F, F, target="sparc")
+    with pytest.raises(attn.CompileError, match="opt_level expects 0 to 3"):
+        attn.jit(lambda q: q, opt_level=7)
+    with pytest.raises(attn.CompileError, match="a function or the text of a module, but got int"):
+        attn.compile(3)
+    with pytest.raises(attn.ShapeError, match="spec expects a dtype among"):
+        attn.spec((1,), "uint8")
+
+
+def test_one_key_serves_every_length(cache_dir, stand_in):
+    rng = np.random.default_rng(0)
+    for b, h, s in ((1, 1, 1), (3, 2, 5), (2, 4, 33), (1, 2, 1)):
+        q = rng.standard_normal((b, h, s, 64)).astype(np.float32)
+        attn.attention(q, q, q)
+    assert stand_in.compiled == 1 and len(frontend._kernels) == 1
