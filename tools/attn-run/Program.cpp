@@ -1,0 +1,289 @@
+//===- Program.cpp - A file and the ways to run it ------------------------===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The CPU backend goes through the C API, as Python does: compile to a package
+// file, open it, invoke it.
+//===----------------------------------------------------------------------===//
+
+#include "Program.h"
+
+#include "attn-c/Compiler.h"
+#include "attn-c/Runtime.h"
+#include "attn/InitAll.h"
+#include "attn/Support/ParseIR.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+using namespace attnrun;
+using namespace mlir;
+using namespace mlir::attn;
+
+static llvm::Error fail(const llvm::Twine &text) {
+  return llvm::createStringError("error: " + text);
+}
+
+//===----------------------------------------------------------------------===//
+// Program
+//===----------------------------------------------------------------------===//
+
+llvm::Expected<std::unique_ptr<Program>> Program::load(llvm::StringRef path) {
+  DialectRegistry registry;
+  ::attn::registerAllDialects(registry);
+  ::attn::Limits limits;
+  ::attn::Fault fault;
+  auto program = std::make_unique<Program>();
+  program->source = ::attn::readSource(path, registry, limits, fault);
+  if (!program->source)
+    return llvm::createStringError(fault.text);
+  program->context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  ::attn::DiagnosticLog log(program->context.get(), program->source.get());
+  program->parsed = ::attn::parseIR(*program->source, program->context.get(),
+                                    log, limits, fault);
+  if (!program->parsed)
+    return llvm::createStringError(fault.text);
+  return program;
+}
+
+SmallVector<func::FuncOp> Program::entries() const {
+  SmallVector<func::FuncOp> functions;
+  for (auto function : module().getOps<func::FuncOp>())
+    if (function.isPublic() && !function.isExternal())
+      functions.push_back(function);
+  return functions;
+}
+
+llvm::Expected<func::FuncOp> Program::entry(llvm::StringRef name) const {
+  SmallVector<func::FuncOp> functions = entries();
+  std::string names;
+  for (func::FuncOp function : functions) {
+    if (function.getName() == (name.empty() ? "main" : name))
+      return function;
+    names += (names.empty() ? "" : ", ") + function.getName().str();
+  }
+  if (name.empty() && functions.size() == 1)
+    return functions.front();
+  if (functions.empty())
+    return fail("expects a public function with a body, but got none");
+  return fail(
+      name.empty()
+          ? "expects --entry, a function called main or a single public "
+            "function, but got " +
+                names
+          : "expects --entry to name one of " + names + ", but got '" +
+                name.str() + "'");
+}
+
+static double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+//===----------------------------------------------------------------------===//
+// The oracle
+//===----------------------------------------------------------------------===//
+
+namespace {
+class OracleBackend : public Backend {
+public:
+  explicit OracleBackend(const Program &program) : program(program) {}
+
+  llvm::Expected<Outcome> run(func::FuncOp entry, llvm::ArrayRef<Array> args,
+                              int repeat) override {
+    Outcome outcome;
+    for (int n = 0; n < repeat; ++n) {
+      auto start = std::chrono::steady_clock::now();
+      auto results = interpret(program.module(), entry.getName(), args);
+      if (!results)
+        return results.takeError();
+      outcome.seconds.push_back(secondsSince(start));
+      outcome.results = std::move(*results);
+    }
+    return outcome;
+  }
+
+  llvm::Expected<SmallVector<Array>> toJudge(func::FuncOp entry,
+                                             llvm::ArrayRef<Array> args,
+                                             const Outcome &) override {
+    InterpretOptions options;
+    options.arithmetic = Arithmetic::Plain;
+    return interpret(program.module(), entry.getName(), args, options);
+  }
+
+private:
+  const Program &program;
+};
+
+//===----------------------------------------------------------------------===//
+// The CPU
+//===----------------------------------------------------------------------===//
+
+/// Memory for one tensor in its own type, aligned as a vector unit likes it,
+/// and its description.
+class Buffer {
+public:
+  Buffer(DType dtype, llvm::ArrayRef<int64_t> sizes) : shape(sizes) {
+    Array sized;
+    sized.shape.assign(sizes.begin(), sizes.end());
+    bytes =
+        llvm::alignTo(std::max<int64_t>(sized.size(), 1) * byteSize(dtype), 64);
+    data = std::aligned_alloc(64, bytes);
+    tensor = {};
+    tensor.data = data;
+    tensor.device = {kDLCPU, 0};
+    tensor.ndim = static_cast<int32_t>(shape.size());
+    tensor.dtype = typeOf(dtype);
+    tensor.shape = shape.data();
+  }
+  ~Buffer() { std::free(data); }
+  Buffer(const Buffer &) = delete;
+
+  SmallVector<int64_t> shape;
+  size_t bytes;
+  void *data;
+  DLTensor tensor;
+
+private:
+  static DLDataType typeOf(DType dtype) {
+    uint8_t code = dtype == DType::BF16 ? kDLBfloat
+                   : isFloat(dtype)     ? kDLFloat
+                   : dtype == DType::I1 ? kDLBool
+                                        : kDLInt;
+    return {code, static_cast<uint8_t>(8 * byteSize(dtype)), 1};
+  }
+};
+
+#ifdef ATTN_RUN_CPU
+class CpuBackend : public Backend {
+public:
+  CpuBackend(const Program &program, int threads)
+      : program(program), threads(threads) {}
+  ~CpuBackend() override {
+    attnPackageClose(package);
+    if (!path.empty())
+      llvm::sys::fs::remove(path);
+  }
+
+  llvm::Expected<Outcome> run(func::FuncOp entry, llvm::ArrayRef<Array> args,
+                              int repeat) override;
+
+  llvm::Expected<SmallVector<Array>> toJudge(func::FuncOp,
+                                             llvm::ArrayRef<Array>,
+                                             const Outcome &outcome) override {
+    return outcome.results;
+  }
+
+private:
+  llvm::Error compile();
+
+  const Program &program;
+  int threads;
+  std::string path;
+  AttnPackage *package = nullptr;
+  double compileSeconds = 0;
+};
+#endif
+} // namespace
+
+#ifdef ATTN_RUN_CPU
+llvm::Error CpuBackend::compile() {
+  auto start = std::chrono::steady_clock::now();
+  llvm::SmallString<128> name;
+  if (std::error_code error =
+          llvm::sys::fs::createTemporaryFile("attn-run", "so", name))
+    return fail("cannot make a temporary file: " + error.message());
+  path = name.str();
+  if (attnCompileToFile(program.text().data(), program.text().size(), nullptr,
+                        path.c_str()))
+    return llvm::createStringError(attnCompilerLastError());
+  if (attnPackageOpen(path.c_str(), &package))
+    return llvm::createStringError(attnLastError());
+  compileSeconds = secondsSince(start);
+  return llvm::Error::success();
+}
+
+llvm::Expected<Outcome>
+CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
+  if (!package)
+    if (llvm::Error error = compile())
+      return error;
+  int index = attnPackageFindEntry(package, entry.getName().str().c_str());
+  if (index < 0)
+    return fail("expects the package to have the entry '" + entry.getName() +
+                "', but got none");
+  std::vector<std::unique_ptr<Buffer>> inputs, outputs;
+  SmallVector<const DLTensor *> inputTensors;
+  SmallVector<DLTensor *> outputTensors;
+  for (const Array &arg : args) {
+    inputs.push_back(std::make_unique<Buffer>(arg.dtype, arg.shape));
+    if (!inputs.back()->data)
+      return fail("expects memory for the inputs, but got none");
+    arg.toMemory(inputs.back()->data);
+    inputTensors.push_back(&inputs.back()->tensor);
+  }
+  int64_t ranks = 0;
+  for (Type type : entry.getResultTypes())
+    ranks += cast<RankedTensorType>(type).getRank();
+  SmallVector<int64_t> dims(ranks + 1);
+  int count = static_cast<int>(inputTensors.size());
+  if (attnResultShapes(package, index, inputTensors.data(), count, dims.data()))
+    return llvm::createStringError(attnLastError());
+  llvm::ArrayRef<int64_t> rest = dims;
+  for (Type type : entry.getResultTypes()) {
+    int64_t rank = cast<RankedTensorType>(type).getRank();
+    outputs.push_back(
+        std::make_unique<Buffer>(*dtypeOf(type), rest.take_front(rank)));
+    if (!outputs.back()->data)
+      return fail("expects memory for the results, but got none");
+    // What is not written shows: all ones are NaN, or -1.
+    std::memset(outputs.back()->data, 0xff, outputs.back()->bytes);
+    rest = rest.drop_front(rank);
+    outputTensors.push_back(&outputs.back()->tensor);
+  }
+  AttnInvokeOptions options = {};
+  options.num_threads = threads;
+  Outcome outcome;
+  outcome.compileSeconds = compileSeconds;
+  for (int n = 0; n < repeat; ++n) {
+    auto start = std::chrono::steady_clock::now();
+    if (attnInvoke(package, index, inputTensors.data(), count,
+                   outputTensors.data(), static_cast<int>(outputTensors.size()),
+                   &options, nullptr))
+      return llvm::createStringError(attnLastError());
+    outcome.seconds.push_back(secondsSince(start));
+  }
+  for (auto [output, type] : llvm::zip(outputs, entry.getResultTypes()))
+    outcome.results.push_back(
+        Array::fromMemory(*dtypeOf(type), output->shape, output->data));
+  return outcome;
+}
+#endif
+
+//===----------------------------------------------------------------------===//
+// By name
+//===----------------------------------------------------------------------===//
+
+llvm::ArrayRef<llvm::StringRef> attnrun::backendNames() {
+  static constexpr llvm::StringRef names[] = {"oracle", "cpu"};
+  return names;
+}
+
+llvm::Expected<std::unique_ptr<Backend>>
+attnrun::makeBackend(llvm::StringRef name, const Program &program,
+                     int threads) {
+  if (name == "oracle")
+    return std::make_unique<OracleBackend>(program);
+#ifdef ATTN_RUN_CPU
+  if (name == "cpu")
+    return std::make_unique<CpuBackend>(program, threads);
+#endif
+  return fail("expects --backend to be one of " +
+              llvm::join(backendNames(), ", ") + ", but got '" + name + "'");
+}

@@ -1,0 +1,207 @@
+//===- Suite.cpp - Runs every program of a folder -------------------------===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A file passes when all its functions pass for all their size sets.
+//===----------------------------------------------------------------------===//
+
+#include "Suite.h"
+
+#include "Inputs.h"
+#include "Program.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+
+#include <algorithm>
+
+using namespace attnrun;
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+enum class Verdict { Passed, Failed, Skipped };
+
+struct FileReport {
+  Verdict verdict = Verdict::Passed;
+  std::string text;
+  unsigned runs = 0;
+  double maxAbsError = 0;
+
+  /// Keeps the first failure.
+  void fail(const llvm::Twine &why) {
+    if (verdict != Verdict::Failed)
+      text = why.str();
+    verdict = Verdict::Failed;
+  }
+};
+} // namespace
+
+/// The backends of the first line; an error text if it is not as it should be.
+static std::string readBackends(llvm::StringRef source,
+                                SmallVectorImpl<llvm::StringRef> &backends) {
+  llvm::StringRef line = source.split('\n').first.trim();
+  if (!line.consume_front("// RUN-ON:"))
+    return "expects '// RUN-ON: <backends>' in the first line, but got '" +
+           line.take_front(40).str() + "'";
+  line.split(backends, ',');
+  for (llvm::StringRef &name : backends) {
+    name = name.trim();
+    if (!llvm::is_contained(backendNames(), name))
+      return "expects the backends " + llvm::join(backendNames(), ", ") +
+             " in the first line, but got '" + name.str() + "'";
+  }
+  return "";
+}
+
+/// "B=2 S=17"
+static std::string sizesText(const Sizes &sizes) {
+  std::string text;
+  for (const auto &[name, size] : sizes)
+    text += (text.empty() ? "" : " ") + name + "=" + std::to_string(size);
+  return text;
+}
+
+/// One function with one set of sizes.
+static void runOne(const Program &program, Backend &backend,
+                   func::FuncOp function, const Sizes &sizes, uint64_t seed,
+                   FileReport &report) {
+  ++report.runs;
+  std::string where = "@" + function.getName().str() +
+                      (sizes.empty() ? "" : " with " + sizesText(sizes)) + ": ";
+  InputOptions options;
+  options.seed = seed;
+  options.sizes = sizes;
+  auto inputs = makeInputs(function, options);
+  if (!inputs)
+    return report.fail(where + llvm::toString(inputs.takeError()));
+  auto outcome = backend.run(function, *inputs, 1);
+  // A function may be there to fail: attn.error is a part of the message.
+  auto expected = function->getAttrOfType<StringAttr>("attn.error");
+  if (!outcome) {
+    std::string text = llvm::toString(outcome.takeError());
+    if (!expected || text.find(expected.str()) == std::string::npos)
+      report.fail(where +
+                  (expected
+                       ? "expects the error '" + expected.str() + "', but got: "
+                       : std::string()) +
+                  text);
+    return;
+  }
+  if (expected)
+    return report.fail(where + "expects the error '" + expected.str() +
+                       "', but got results");
+  auto judged = backend.toJudge(function, *inputs, *outcome);
+  if (!judged)
+    return report.fail(where + llvm::toString(judged.takeError()));
+  auto comparison =
+      compareWithOracle(program.module(), function.getName(), *inputs, *judged);
+  if (!comparison)
+    return report.fail(where + llvm::toString(comparison.takeError()));
+  report.maxAbsError = std::max(report.maxAbsError, comparison->maxAbsError);
+  for (auto [index, result] : llvm::enumerate(comparison->results))
+    if (!result.pass)
+      report.fail(where + resultName(function, index) + " " + result.reason);
+}
+
+static FileReport runFile(const std::string &path,
+                          const SuiteOptions &options) {
+  FileReport report;
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer) {
+    report.fail("cannot read it: " + buffer.getError().message());
+    return report;
+  }
+  SmallVector<llvm::StringRef> backends;
+  std::string problem = readBackends((*buffer)->getBuffer(), backends);
+  if (!problem.empty()) {
+    report.fail(problem);
+    return report;
+  }
+  if (!llvm::is_contained(backends, options.backend)) {
+    report.verdict = Verdict::Skipped;
+    return report;
+  }
+  auto program = Program::load(path);
+  if (!program) {
+    report.fail(llvm::toString(program.takeError()));
+    return report;
+  }
+  auto backend = makeBackend(options.backend, **program, options.threads);
+  if (!backend) {
+    report.fail(llvm::toString(backend.takeError()));
+    return report;
+  }
+  for (func::FuncOp function : (*program)->entries()) {
+    auto sets = sizeSets(function);
+    if (!sets) {
+      report.fail(llvm::toString(sets.takeError()));
+      continue;
+    }
+    for (const Sizes &sizes : *sets)
+      runOne(**program, **backend, function, sizes, options.seed, report);
+  }
+  if (report.runs == 0)
+    report.fail("expects at least one public function, but got none");
+  return report;
+}
+
+int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (llvm::sys::fs::recursive_directory_iterator entry(folder, error), end;
+       entry != end && !error; entry.increment(error))
+    if (llvm::StringRef(entry->path()).ends_with(".mlir"))
+      files.push_back(entry->path());
+  if (error) {
+    llvm::errs() << "error: cannot read '" << folder << "': " << error.message()
+                 << "\n";
+    return 1;
+  }
+  std::sort(files.begin(), files.end());
+  int counts[3] = {};
+  llvm::json::Array reports;
+  for (const std::string &path : files) {
+    FileReport report = runFile(path, options);
+    ++counts[static_cast<int>(report.verdict)];
+    llvm::StringRef name = llvm::StringRef(path).drop_front(folder.size());
+    name = name.ltrim('/');
+    static constexpr const char *kWords[] = {"PASS", "FAIL", "SKIP"};
+    const char *word = kWords[static_cast<int>(report.verdict)];
+    if (options.json) {
+      reports.push_back(llvm::json::Object{{"file", name},
+                                           {"verdict", word},
+                                           {"runs", report.runs},
+                                           {"max_abs_err", report.maxAbsError},
+                                           {"message", report.text}});
+    } else {
+      llvm::outs() << word << " " << name;
+      if (report.verdict == Verdict::Passed)
+        llvm::outs() << llvm::format(" (%u runs, max_abs_err=%.3g)",
+                                     report.runs, report.maxAbsError);
+      if (report.verdict == Verdict::Failed)
+        llvm::outs() << ": " << report.text;
+      llvm::outs() << "\n";
+    }
+    llvm::outs().flush();
+  }
+  if (options.json)
+    llvm::outs() << llvm::json::Value(
+                        llvm::json::Object{{"backend", options.backend},
+                                           {"passed", counts[0]},
+                                           {"failed", counts[1]},
+                                           {"skipped", counts[2]},
+                                           {"files", std::move(reports)}})
+                 << "\n";
+  else
+    llvm::outs() << counts[0] << " passed, " << counts[1] << " failed, "
+                 << counts[2] << " skipped\n";
+  if (counts[0] == 0)
+    llvm::errs() << "error: expects '" << folder
+                 << "' to hold a program for backend '" << options.backend
+                 << "' that passes, but got none\n";
+  return counts[1] || !counts[0];
+}
