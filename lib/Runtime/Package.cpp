@@ -37,9 +37,9 @@ static std::string linkerError() {
 
 namespace {
 /// A question to `dl_iterate_phdr`: the first code segment of the object that
-/// is loaded at `base`.
+/// `address` is in.
 struct LoadedCode {
-  ElfW(Addr) base;
+  uintptr_t address;
   const void *data = nullptr;
   uint64_t size = 0;
 };
@@ -48,17 +48,25 @@ struct LoadedCode {
 /// Answers a `LoadedCode` when its object comes by.
 static int findLoadedCode(dl_phdr_info *info, size_t, void *arg) {
   auto &wanted = *static_cast<LoadedCode *>(arg);
-  if (info->dlpi_addr != wanted.base)
-    return 0;
+  bool inside = false;
+  const void *data = nullptr;
+  uint64_t size = 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const ElfW(Phdr) &segment = info->dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X))
+    if (segment.p_type != PT_LOAD)
       continue;
-    wanted.data = reinterpret_cast<const void *>(
-        static_cast<uintptr_t>(info->dlpi_addr + segment.p_vaddr));
-    wanted.size = segment.p_filesz;
-    break;
+    uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+    inside |=
+        wanted.address >= begin && wanted.address < begin + segment.p_memsz;
+    if ((segment.p_flags & PF_X) && !data) {
+      data = reinterpret_cast<const void *>(begin);
+      size = segment.p_filesz;
+    }
   }
+  if (!inside)
+    return 0;
+  wanted.data = data;
+  wanted.size = size;
   return 1;
 }
 
@@ -66,14 +74,11 @@ static int findLoadedCode(dl_phdr_info *info, size_t, void *arg) {
 /// out what it loaded before from the same path, even when the file there was
 /// replaced since.
 static bool isLoadedFrom(void *library, const PackageFile &file) {
-  link_map *map = nullptr;
-  if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || !map)
-    return false;
   const char *json =
       static_cast<const char *>(dlsym(library, "attn_package_json"));
   if (!json || file.json != json)
     return false;
-  LoadedCode code{map->l_addr};
+  LoadedCode code{reinterpret_cast<uintptr_t>(json)};
   dl_iterate_phdr(findLoadedCode, &code);
   return code.size == file.codeSize &&
          (code.size == 0 ||

