@@ -39,6 +39,21 @@ TEST(Checks, FailuresAreShapeErrors) {
   EXPECT_EQ(runInCall(fn), ATTN_SHAPE_ERROR);
 }
 
+TEST(Checks, Heads) {
+  EXPECT_EQ(failureOf([] {
+              attnrt_check_heads(8, 8);
+              attnrt_check_heads(8, 2);
+              attnrt_check_heads(0, 4);
+              attnrt_check_heads(0, 0);
+            }),
+            "");
+  EXPECT_EQ(failureOf([] { attnrt_check_heads(6, 4); }),
+            "'attn.attention' op expects the query head count to be a multiple "
+            "of the key/value head count, but got 6 and 4");
+  EXPECT_NE(failureOf([] { attnrt_check_heads(6, 0); }), "");
+  EXPECT_NE(failureOf([] { attnrt_check_heads(2, 4); }), "");
+}
+
 TEST(Checks, Range) {
   EXPECT_EQ(failureOf([] {
               attnrt_check_range(0, 0, 5, "m");
