@@ -46,10 +46,9 @@ typedef struct AttnCompileOptions {
   int opt_level;
   /// Not 0: the IR is verified after each pass.
   int verify;
-  /// Pass pipeline that runs in place of the standard lowering
-  /// ("attn-lower-to-cpu{isa=...}"); null for that. It has to end in the LLVM
-  /// dialect. Text without `builtin.module(...)` around it.
-  const char *lowering;
+  /// What error messages call the program, for example its file's name; null
+  /// for "program".
+  const char *name;
 } AttnCompileOptions;
 
 /// Text or bytes that the library allocated. Free with `attnStringFree`. There
@@ -133,15 +132,17 @@ ATTN_COMPILER_EXPORTED const char *attnCompileTimes(void);
 /// have the shapes that `attnInterpretShapes` gives, are compact, and hold
 /// either the dtype of the function's result or, for a float result, f64, which
 /// is not rounded.
-ATTN_COMPILER_EXPORTED int
-attnInterpret(const char *ir, size_t len, const char *entry,
-              const DLTensor *const *args, int n_args, DLTensor *const *results,
-              int n_results);
+ATTN_COMPILER_EXPORTED int attnInterpret(const char *ir, size_t len,
+                                         const char *entry,
+                                         const DLTensor *const *args,
+                                         int n_args, DLTensor *const *results,
+                                         int n_results);
 
 /// Writes the sizes of all results of `entry`, in order and concatenated.
-ATTN_COMPILER_EXPORTED int
-attnInterpretShapes(const char *ir, size_t len, const char *entry,
-                    const DLTensor *const *args, int n_args, int64_t *dims);
+ATTN_COMPILER_EXPORTED int attnInterpretShapes(const char *ir, size_t len,
+                                               const char *entry,
+                                               const DLTensor *const *args,
+                                               int n_args, int64_t *dims);
 
 #ifdef __cplusplus
 } // extern "C"

@@ -63,8 +63,7 @@ static void write(llvm::raw_ostream &os, mlir::Location location,
 
 DiagnosticLog::DiagnosticLog(mlir::MLIRContext *context,
                              const llvm::MemoryBuffer *source)
-    : source(source),
-      handler(context, [this](mlir::Diagnostic &diagnostic) {
+    : source(source), handler(context, [this](mlir::Diagnostic &diagnostic) {
         add(diagnostic);
         return mlir::success();
       }) {}

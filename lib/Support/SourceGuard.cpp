@@ -235,13 +235,18 @@ private:
       }
       break;
     default:
-      if (llvm::isAlpha(c) || c == '_') {
+      if (llvm::isAlnum(c) || c == '_') {
         size_t end = at + 1;
         while (end < text.size() && isWord(text[end]))
           ++end;
         llvm::StringRef word = text.slice(at, end);
         if (word == "mod" || word == "floordiv" || word == "ceildiv")
           countOperator();
+        // Reading a number takes time that grows with its length squared.
+        if (llvm::isDigit(c) && word.size() > limits.maxDigits)
+          refuse("expects at most " + llvm::Twine(limits.maxDigits) +
+                 " characters in a number, but got " +
+                 llvm::Twine(word.size()));
         at = end;
         return;
       }
@@ -291,9 +296,9 @@ bool attn::checkSize(mlir::Operation *root, const Limits &limits,
                                    : mlir::WalkResult::advance();
   });
   if (count > limits.maxOps)
-    return fault.set(FaultClass::Resource,
-                     "expects at most " + std::to_string(limits.maxOps) +
-                         " operations, but got more");
+    return fault.set(FaultClass::Resource, "expects at most " +
+                                               std::to_string(limits.maxOps) +
+                                               " operations, but got more");
   return true;
 }
 
@@ -326,7 +331,8 @@ static std::string readInChild(const llvm::MemoryBuffer &source,
   Fault fault;
   runOnLargeStack(
       [&] {
-        // Not destroyed: the process ends, and deep IR need not be walked again.
+        // Not destroyed: the process ends, and deep IR need not be walked
+        // again.
         auto *context = new mlir::MLIRContext(
             registry, mlir::MLIRContext::Threading::DISABLED);
         context->printOpOnDiagnostic(false);
@@ -346,8 +352,7 @@ static std::string readInChild(const llvm::MemoryBuffer &source,
           if (!shallowEnough(&op, limits.maxDepth)) {
             answer = "R" + source.getBufferIdentifier().str() +
                      ": expects at most " + std::to_string(limits.maxDepth) +
-                     " levels of nested regions, but got more in " +
-                     "bytecode";
+                     " levels of nested regions, but got more in " + "bytecode";
             return;
           }
         llvm::raw_string_ostream os(answer);
@@ -366,7 +371,8 @@ static std::string readInChild(const llvm::MemoryBuffer &source,
   return answer;
 }
 
-[[noreturn]] static void childMain(int pipeEnd, const llvm::MemoryBuffer &source,
+[[noreturn]] static void childMain(int pipeEnd,
+                                   const llvm::MemoryBuffer &source,
                                    const mlir::DialectRegistry &registry,
                                    const Limits &limits) {
   // A crash is an expected outcome here: no handler of the parent's, no core
@@ -400,8 +406,9 @@ bytecodeToText(const llvm::MemoryBuffer &source,
   std::string name = source.getBufferIdentifier().str();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    fault.set(FaultClass::Resource, name + ": expects a pipe for the process "
-                                           "that reads bytecode, but got: " +
+    fault.set(FaultClass::Resource, name +
+                                        ": expects a pipe for the process "
+                                        "that reads bytecode, but got: " +
                                         strerror(errno));
     return nullptr;
   }
@@ -416,8 +423,9 @@ bytecodeToText(const llvm::MemoryBuffer &source,
   close(ends[1]);
   if (child < 0) {
     close(ends[0]);
-    fault.set(FaultClass::Resource, name + ": expects a process that reads "
-                                           "bytecode, but got: " +
+    fault.set(FaultClass::Resource, name +
+                                        ": expects a process that reads "
+                                        "bytecode, but got: " +
                                         strerror(forkError));
     return nullptr;
   }
@@ -464,14 +472,15 @@ bytecodeToText(const llvm::MemoryBuffer &source,
                   std::to_string(limits.bytecodeSeconds) +
                   " seconds, but got no end");
   else if (large)
-    fault.set(FaultClass::Resource,
-              name + ": expects bytecode that is at most " +
-                  std::to_string(4 * limits.maxBytes) +
-                  " bytes of text, but got more");
+    fault.set(FaultClass::Resource, name +
+                                        ": expects bytecode that is at most " +
+                                        std::to_string(4 * limits.maxBytes) +
+                                        " bytes of text, but got more");
   else if (WIFSIGNALED(status))
     fault.set(FaultClass::Compile,
-              name + ": expects MLIR bytecode, but got a malformed file (its "
-                     "reader ended with signal " +
+              name +
+                  ": expects MLIR bytecode, but got a malformed file (its "
+                  "reader ended with signal " +
                   std::to_string(WTERMSIG(status)) + ")");
   else if (answer.empty())
     fault.set(FaultClass::Resource,
@@ -516,18 +525,17 @@ attn::readSource(llvm::StringRef path, const mlir::DialectRegistry &registry,
   uint64_t size = 0;
   if (path != "-" && !llvm::sys::fs::file_size(path, size) &&
       size > limits.maxBytes) {
-    fault.set(FaultClass::Resource, (path + ": expects at most " +
-                                     llvm::Twine(limits.maxBytes) +
-                                     " bytes, but got " + llvm::Twine(size))
-                                        .str());
+    fault.set(FaultClass::Resource,
+              (path + ": expects at most " + llvm::Twine(limits.maxBytes) +
+               " bytes, but got " + llvm::Twine(size))
+                  .str());
     return nullptr;
   }
   auto file = llvm::MemoryBuffer::getFileOrSTDIN(path);
   if (std::error_code error = file.getError()) {
-    fault.set(FaultClass::Invalid,
-              ("expects a readable file, but got '" + path +
-               "': " + error.message())
-                  .str());
+    fault.set(FaultClass::Invalid, ("expects a readable file, but got '" +
+                                    path + "': " + error.message())
+                                       .str());
     return nullptr;
   }
   return guardSource(std::move(*file), registry, limits, fault);

@@ -33,6 +33,8 @@ struct Limits {
   unsigned maxDepth = 1000;
   /// Operators in one affine expression (its parser recurses once for each).
   unsigned maxOperators = 10000;
+  /// Characters of one number.
+  unsigned maxDigits = 1000;
   /// Operations in the module.
   size_t maxOps = 200000;
   /// How long the child that reads bytecode may take.
@@ -42,8 +44,8 @@ struct Limits {
 /// Scans MLIR text without parsing it; strings and comments are skipped. False
 /// and a fault that names the line if it exceeds the limits. `name` is the
 /// file's name in messages.
-bool checkText(llvm::StringRef text, llvm::StringRef name,
-               const Limits &limits, Fault &fault);
+bool checkText(llvm::StringRef text, llvm::StringRef name, const Limits &limits,
+               Fault &fault);
 
 /// Checks `source`, text or bytecode, and returns text that is safe to parse,
 /// or null and a fault. Text comes back as it is. Bytecode is turned into text

@@ -1,0 +1,323 @@
+//===- Compiler.cpp - Compiling through the C API ---------------*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+
+#include "Explain.h"
+#include "Session.h"
+
+#include "attn-c/Runtime.h"
+#include "attn/Target/Package.h"
+#include "attn/Target/Signature.h"
+#include "attn/Target/TargetSpec.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <chrono>
+#include <dlfcn.h>
+
+using namespace attn;
+using namespace attn::capi;
+
+static std::string &lastTimes() {
+  thread_local std::string text;
+  return text;
+}
+
+extern "C" const char *attnCompileTimes(void) { return lastTimes().c_str(); }
+
+extern "C" const char *attnCompilerFingerprint(void) {
+  static const std::string text =
+      "attn " ATTN_VERSION " llvm " LLVM_VERSION_STRING " " + hostFingerprint();
+  return text.c_str();
+}
+
+//===----------------------------------------------------------------------===//
+// Options and stages
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Options {
+  TargetSpec target;
+  unsigned optLevel = 3;
+  bool verify = true;
+  std::string name = "program";
+};
+} // namespace
+
+static bool readOptions(const AttnCompileOptions *given, Options &options,
+                        Fault &fault) {
+  if (given) {
+    if (given->opt_level < 0 || given->opt_level > 3)
+      return fault.set(FaultClass::Invalid,
+                       "expects an optimization level of 0 to 3, but got " +
+                           std::to_string(given->opt_level));
+    options.optLevel = given->opt_level;
+    options.verify = given->verify != 0;
+    if (given->name)
+      options.name = given->name;
+  }
+  return resolveTarget(given && given->target ? given->target : "host",
+                       options.target, fault);
+}
+
+/// The pipeline that leads from one stage of a program's compilation to
+/// another. All of them in order are `attn-lower-to-cpu`.
+static std::string pipelineTo(AttnEmitKind from, AttnEmitKind to,
+                              const TargetSpec &target) {
+  const std::pair<AttnEmitKind, std::string> stages[] = {
+      {ATTN_EMIT_SCHEDULED, "attn-stage-schedule{isa=" + target.isa + "}"},
+      {ATTN_EMIT_PLANNED, "attn-stage-plan"},
+      {ATTN_EMIT_BUFFERIZED, "attn-stage-bufferize"},
+      {ATTN_EMIT_LOWERED, "attn-stage-kernels"},
+      {ATTN_EMIT_LLVM_DIALECT, "attn-stage-llvm"}};
+  std::string text;
+  for (const auto &[stage, pipeline] : stages)
+    if (from < stage && stage <= to)
+      text += (text.empty() ? "" : ",") + pipeline;
+  return text;
+}
+
+/// Runs the pipeline between two stages and adds to the times.
+static bool lower(Program &program, AttnEmitKind from, AttnEmitKind to,
+                  const Options &options, CompileTimes &times, Fault &fault) {
+  auto begin = std::chrono::steady_clock::now();
+  bool worked =
+      program.run(pipelineTo(from, to, options.target), options.verify, fault);
+  if (from == ATTN_EMIT_ATTN)
+    times.parse += program.parseSeconds;
+  times.passes +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
+  return worked;
+}
+
+//===----------------------------------------------------------------------===//
+// Packages
+//===----------------------------------------------------------------------===//
+
+/// From a program to code in `form`; `description` becomes the package's.
+static bool compile(Program &program, const Options &options, CodeForm form,
+                    llvm::SmallVectorImpl<char> &out, CompileTimes &times,
+                    Fault &fault) {
+  llvm::json::Array entries;
+  if (!describeEntries(*program.module, "", entries, fault) ||
+      !lower(program, ATTN_EMIT_ATTN, ATTN_EMIT_PLANNED, options, times, fault))
+    return false;
+  for (llvm::json::Value &value : entries) {
+    llvm::json::Object &entry = *value.getAsObject();
+    for (const std::string &note : keyLoopNotes(
+             describeKeyLoops(*program.module, *entry.getString("name"))))
+      entry.getArray("notes")->push_back(note);
+  }
+  if (!lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options, times,
+             fault))
+    return false;
+  for (llvm::json::Value &value : entries) {
+    llvm::json::Object &entry = *value.getAsObject();
+    std::string name = entry.getString("name")->str();
+    for (const char *prefix : {"attn_entry_", "attn_shape_"}) {
+      auto function =
+          program.module->lookupSymbol<mlir::LLVM::LLVMFuncOp>(prefix + name);
+      if (!function || function.isExternal())
+        return fault.set(FaultClass::Compile,
+                         "expects the lowering to leave @" + (prefix + name) +
+                             ", but got none");
+    }
+    for (const std::string &remark : program.log.remarks())
+      entry.getArray("notes")->push_back(llvm::json::fixUTF8(remark));
+  }
+  std::string description = describePackage(
+      options.target, program.source->getBuffer(), std::move(entries));
+  if (generateCode(*program.module, options.target, options.optLevel,
+                   description, form, out, times, fault))
+    return true;
+  // The translation reports through the context.
+  if (!program.log.errors().empty()) {
+    fault = Fault();
+    program.log.fail(fault, "");
+  }
+  return false;
+}
+
+/// The runtime library of this process, which packages are linked against.
+static std::string runtimePath() {
+  Dl_info info;
+  if (!dladdr(reinterpret_cast<void *>(&attnRuntimeVersion), &info) ||
+      !info.dli_fname)
+    return "";
+  return info.dli_fname;
+}
+
+static bool seal(llvm::StringRef path, Fault &fault) {
+  if (attnPackageSeal(path.str().c_str()) == ATTN_OK)
+    return true;
+  llvm::StringRef text = attnLastError();
+  return fault.set(text.contains("No space left") ? FaultClass::Resource
+                                                  : FaultClass::Cache,
+                   text.str());
+}
+
+extern "C" int attnCompileToFile(const char *ir, size_t len,
+                                 const AttnCompileOptions *given,
+                                 const char *so_path) {
+  Fault fault;
+  Options options;
+  if (!so_path || !*so_path)
+    fault.set(FaultClass::Invalid, "expects a path to write to, but got none");
+  if (fault || !readOptions(given, options, fault))
+    return report(fault);
+  CompileTimes times;
+  int status =
+      withProgram(ir, len, options.name, [&](Program &program, Fault &fault) {
+        llvm::SmallVector<char, 0> object;
+        if (compile(program, options, CodeForm::Object, object, times, fault))
+          linkPackage(object, so_path, runtimePath(), seal, times, fault);
+      });
+  lastTimes() = times.json();
+  return status;
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+extern "C" int attnEmit(const char *ir, size_t len,
+                        const AttnCompileOptions *given, AttnEmitKind kind,
+                        AttnString *out) {
+  Fault fault;
+  Options options;
+  if (!out)
+    fault.set(FaultClass::Invalid, "expects a place for the text, but got "
+                                   "a null pointer");
+  else
+    *out = {nullptr, 0};
+  if (kind < ATTN_EMIT_ATTN || kind > ATTN_EMIT_OBJECT)
+    fault.set(FaultClass::Invalid,
+              "expects a form of 0 to 8, but got " + std::to_string(kind));
+  if (fault || !readOptions(given, options, fault))
+    return report(fault);
+  CompileTimes times;
+  int status =
+      withProgram(ir, len, options.name, [&](Program &program, Fault &fault) {
+        if (kind <= ATTN_EMIT_LLVM_DIALECT) {
+          if (lower(program, ATTN_EMIT_ATTN, kind, options, times, fault))
+            toString(program.print(), out, fault);
+          return;
+        }
+        CodeForm form = kind == ATTN_EMIT_LLVM_IR ? CodeForm::LLVMIR
+                        : kind == ATTN_EMIT_ASM   ? CodeForm::Assembly
+                                                  : CodeForm::Object;
+        llvm::SmallVector<char, 0> code;
+        if (compile(program, options, form, code, times, fault))
+          toString(llvm::StringRef(code.data(), code.size()), out, fault);
+      });
+  lastTimes() = times.json();
+  return status;
+}
+
+extern "C" int attnRunPipeline(const char *ir, size_t len, const char *pipeline,
+                               AttnString *out) {
+  Fault fault;
+  if (!pipeline || !out) {
+    fault.set(FaultClass::Invalid, "expects a pipeline and a place for the "
+                                   "text, but got a null pointer");
+    return report(fault);
+  }
+  int kind = llvm::StringSwitch<int>(pipeline)
+                 .Case("attn", ATTN_EMIT_ATTN)
+                 .Case("scheduled", ATTN_EMIT_SCHEDULED)
+                 .Case("planned", ATTN_EMIT_PLANNED)
+                 .Case("bufferized", ATTN_EMIT_BUFFERIZED)
+                 .Case("lowered", ATTN_EMIT_LOWERED)
+                 .Case("llvm-dialect", ATTN_EMIT_LLVM_DIALECT)
+                 .Case("llvm", ATTN_EMIT_LLVM_IR)
+                 .Case("asm", ATTN_EMIT_ASM)
+                 .Default(-1);
+  if (kind >= 0)
+    return attnEmit(ir, len, nullptr, static_cast<AttnEmitKind>(kind), out);
+  *out = {nullptr, 0};
+  return withProgram(ir, len, "program", [&](Program &program, Fault &fault) {
+    if (program.run(pipeline, /*verify=*/true, fault))
+      toString(program.print(), out, fault);
+  });
+}
+
+extern "C" int attnSignature(const char *ir, size_t len, const char *entry,
+                             AttnString *json_out) {
+  Fault fault;
+  if (!json_out) {
+    fault.set(FaultClass::Invalid,
+              "expects a place for the JSON, but got a null pointer");
+    return report(fault);
+  }
+  *json_out = {nullptr, 0};
+  llvm::StringRef name = entry ? entry : "";
+  return withProgram(ir, len, "program", [&](Program &program, Fault &fault) {
+    llvm::json::Array entries;
+    if (!describeEntries(*program.module, name, entries, fault))
+      return;
+    llvm::json::Value value = name.empty()
+                                  ? llvm::json::Value(std::move(entries))
+                                  : std::move(entries.front());
+    toString(llvm::formatv("{0}", value).str(), json_out, fault);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Explanation
+//===----------------------------------------------------------------------===//
+
+extern "C" int attnExplain(const char *ir, size_t len,
+                           const AttnCompileOptions *given,
+                           AttnString *json_out) {
+  Fault fault;
+  Options options;
+  if (!json_out)
+    fault.set(FaultClass::Invalid,
+              "expects a place for the JSON, but got a null pointer");
+  else
+    *json_out = {nullptr, 0};
+  if (fault || !readOptions(given, options, fault))
+    return report(fault);
+  return withProgram(
+      ir, len, options.name, [&](Program &program, Fault &fault) {
+        llvm::json::Array entries;
+        if (!describeEntries(*program.module, "", entries, fault))
+          return;
+        llvm::json::Object explanation{{"target", options.target.isa},
+                                       {"cpu", options.target.cpu},
+                                       {"refused", nullptr}};
+        // That a program is refused, and why, is part of the explanation.
+        Fault refusal;
+        CompileTimes times;
+        bool planned = lower(program, ATTN_EMIT_ATTN, ATTN_EMIT_PLANNED,
+                             options, times, refusal);
+        for (llvm::json::Value &value : entries) {
+          llvm::json::Object &entry = *value.getAsObject();
+          llvm::json::Array loops;
+          if (planned)
+            loops = describeKeyLoops(*program.module, *entry.getString("name"));
+          for (const std::string &note : keyLoopNotes(loops))
+            entry.getArray("notes")->push_back(note);
+          entry["key_loops"] = std::move(loops);
+        }
+        if (planned)
+          lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options,
+                times, refusal);
+        if (refusal)
+          explanation["refused"] = llvm::json::fixUTF8(refusal.text);
+        explanation["entries"] = std::move(entries);
+        llvm::json::Array remarks;
+        for (const std::string &remark : program.log.remarks())
+          remarks.push_back(llvm::json::fixUTF8(remark));
+        explanation["remarks"] = std::move(remarks);
+        toString(llvm::formatv("{0}", llvm::json::Value(std::move(explanation)))
+                     .str(),
+                 json_out, fault);
+      });
+}

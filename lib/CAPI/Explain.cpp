@@ -1,0 +1,226 @@
+//===- Explain.cpp - Facts about key loops ----------------------*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What is said here is read off the key plan, the IR that the backends run.
+//===----------------------------------------------------------------------===//
+
+#include "Explain.h"
+
+#include "attn/Dialect/Attn/IR/Attn.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Matchers.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <array>
+#include <optional>
+
+using namespace attn::capi;
+using mlir::attn::KeyLoopOp;
+
+template <typename T>
+static std::string printed(T value) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << value;
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// The range of keys
+//===----------------------------------------------------------------------===//
+
+/// begin, full_begin, full_end and end for one block of queries, by folding the
+/// `range` region on numbers. None if it reads tensors: then it depends on
+/// their values.
+static std::optional<std::array<int64_t, 4>>
+evaluateRange(KeyLoopOp op, llvm::ArrayRef<int64_t> numbers) {
+  mlir::Block &block = op.getRange().front();
+  llvm::DenseMap<mlir::Value, mlir::Attribute> known;
+  mlir::Builder builder(op.getContext());
+  for (auto [argument, number] : llvm::zip(block.getArguments(), numbers))
+    known[argument] = builder.getIntegerAttr(argument.getType(), number);
+  for (mlir::Operation &inner : block.without_terminator()) {
+    mlir::Attribute constant;
+    if (mlir::matchPattern(&inner, mlir::m_Constant(&constant))) {
+      known[inner.getResult(0)] = constant;
+      continue;
+    }
+    // Folding may change an operation; the plan must stay as it is.
+    mlir::Operation *copy = inner.clone();
+    llvm::SmallVector<mlir::Attribute> operands;
+    for (mlir::Value operand : inner.getOperands())
+      operands.push_back(known.lookup(operand));
+    llvm::SmallVector<mlir::OpFoldResult> results;
+    bool folded = !llvm::is_contained(operands, mlir::Attribute()) &&
+                  succeeded(copy->fold(operands, results)) &&
+                  results.size() == inner.getNumResults();
+    for (size_t i = 0; folded && i < results.size(); ++i) {
+      if (auto attribute = llvm::dyn_cast<mlir::Attribute>(results[i]))
+        known[inner.getResult(i)] = attribute;
+      else
+        known[inner.getResult(i)] =
+            known.lookup(llvm::cast<mlir::Value>(results[i]));
+    }
+    copy->destroy();
+  }
+  std::array<int64_t, 4> range;
+  for (auto [i, value] :
+       llvm::enumerate(block.getTerminator()->getOperands())) {
+    auto number =
+        llvm::dyn_cast_or_null<mlir::IntegerAttr>(known.lookup(value));
+    if (!number || i >= 4)
+      return std::nullopt;
+    range[i] = number.getInt();
+  }
+  return range;
+}
+
+/// What the range comes to for an example of its sizes (the static ones where
+/// they are static).
+static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
+  auto axes = op.getAxesOrDefault();
+  auto size = [](mlir::Value tensor, int64_t axis, int64_t otherwise) {
+    int64_t dim =
+        llvm::cast<mlir::ShapedType>(tensor.getType()).getDimSize(axis);
+    return mlir::ShapedType::isDynamic(dim) ? otherwise : dim;
+  };
+  constexpr int64_t kExample = 1024;
+  int64_t sq = size(op.getQ(), axes.getQ()[mlir::attn::kSeq], kExample);
+  int64_t sk = op.getPageTable()
+                   ? kExample
+                   : size(op.getK(), axes.getK()[mlir::attn::kSeq], kExample);
+  if (sq <= 0 || sk <= 0 || blockRows <= 0 || sq / blockRows > 10000)
+    return nullptr;
+  int64_t computed = 0, unmasked = 0, pairs = 0;
+  for (int64_t i0 = 0; i0 < sq; i0 += blockRows) {
+    int64_t i1 = std::min(i0 + blockRows, sq);
+    auto range = evaluateRange(op, {0, 0, i0, i1, sq, sk});
+    if (!range)
+      return nullptr;
+    computed += (i1 - i0) * ((*range)[3] - (*range)[0]);
+    unmasked += (i1 - i0) * ((*range)[2] - (*range)[1]);
+    pairs += (i1 - i0) * sk;
+  }
+  return llvm::json::Object{
+      {"queries", sq},
+      {"keys", sk},
+      {"computed", double(computed) / double(pairs)},
+      {"without_mask",
+       double(op.getVisible().empty() ? computed : unmasked) / double(pairs)}};
+}
+
+//===----------------------------------------------------------------------===//
+// Key loops
+//===----------------------------------------------------------------------===//
+
+static llvm::json::Object describe(KeyLoopOp op) {
+  llvm::json::Array reads;
+  for (mlir::Attribute role : op.getAuxRoles())
+    reads.push_back(llvm::cast<mlir::StringAttr>(role).getValue());
+  llvm::json::Object facts{
+      {"q", printed(op.getQ().getType())},
+      {"k", printed(op.getK().getType())},
+      {"v", printed(op.getV().getType())},
+      {"scale", op.getScale().convertToDouble()},
+      {"lse", op.getOuts().size() > 1},
+      {"reads", std::move(reads)},
+      {"sinks", static_cast<bool>(op.getSinks())},
+      {"page_size", op.getPageTable()
+                        ? llvm::json::Value(op.getPageSize().value_or(0))
+                        : llvm::json::Value(nullptr)},
+      {"equal_lengths", op.getEqualLengths()},
+      {"mask", op.getVisible().empty() ? "none" : "per pair"},
+      {"sparse", op.getSparse()},
+      {"score", op.getScore().empty() ? "scale only" : "changed"}};
+  int64_t blockRows = 64;
+  if (auto schedule = op.getScheduleAttr()) {
+    blockRows =
+        schedule.getLanes() * schedule.getQVectors() * schedule.getStrips();
+    facts["schedule"] =
+        llvm::json::Object{{"isa", schedule.getIsa()},
+                           {"lanes", schedule.getLanes()},
+                           {"q_vectors", schedule.getQVectors()},
+                           {"strips", schedule.getStrips()},
+                           {"key_rows", schedule.getKeyRows()},
+                           {"kv_tile", schedule.getKvTile()},
+                           {"few_rows", schedule.getFewRows()},
+                           {"split_keys", schedule.getSplitKeys()}};
+  } else {
+    facts["schedule"] = nullptr;
+  }
+  facts["range"] = describeRange(op, blockRows);
+  return facts;
+}
+
+llvm::json::Array attn::capi::describeKeyLoops(mlir::ModuleOp planned,
+                                               llvm::StringRef entry) {
+  llvm::json::Array loops;
+  // The plan has moved a function's body into its entry point.
+  for (auto function : planned.getOps<mlir::func::FuncOp>())
+    if (function.getSymName() == entry ||
+        function.getSymName() == ("attn_call_" + entry).str())
+      function.walk([&](KeyLoopOp op) { loops.push_back(describe(op)); });
+  return loops;
+}
+
+std::vector<std::string>
+attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
+  std::vector<std::string> notes;
+  for (auto [number, value] : llvm::enumerate(keyLoops)) {
+    const llvm::json::Object &loop = *value.getAsObject();
+    std::string head = llvm::formatv("attention {0}: ", number).str();
+    if (const llvm::json::Object *schedule = loop.getObject("schedule")) {
+      auto get = [&](const char *key) {
+        return schedule->getInteger(key).value_or(0);
+      };
+      notes.push_back(
+          head +
+          llvm::formatv("blocks of {0} queries ({1} vectors of {2} lanes x {3} "
+                        "strips), {4} keys at a time, tiles of {5} keys; up to "
+                        "{6} rows take the row kernel, in parts of {7} keys "
+                        "(schedule of {8})",
+                        get("lanes") * get("q_vectors") * get("strips"),
+                        get("q_vectors"), get("lanes"), get("strips"),
+                        get("kv_tile"), get("key_rows"), get("few_rows"),
+                        get("split_keys"),
+                        schedule->getString("isa").value_or("?"))
+              .str());
+    }
+    bool masked = loop.getString("mask") != "none";
+    if (const llvm::json::Object *range = loop.getObject("range"))
+      notes.push_back(
+          head +
+          llvm::formatv("for {0} queries and {1} keys, {2:f1} % of the pairs "
+                        "are computed, {3:f1} % without a mask",
+                        range->getInteger("queries").value_or(0),
+                        range->getInteger("keys").value_or(0),
+                        100 * range->getNumber("computed").value_or(0),
+                        100 * range->getNumber("without_mask").value_or(0))
+              .str());
+    else
+      notes.push_back(head + "which keys are computed depends on the values of "
+                             "the operands");
+    if (masked && loop.getBoolean("sparse").value_or(false))
+      notes.push_back(head +
+                      "a tile may turn out to hold no visible pair: each "
+                      "masked tile is looked at before it is computed");
+    if (loop.getBoolean("equal_lengths").value_or(false))
+      notes.push_back(head + "checked at run time: as many queries as keys");
+    const llvm::json::Array &reads = *loop.getArray("reads");
+    std::string list;
+    for (const llvm::json::Value &role : reads)
+      list += (list.empty() ? "" : ", ") + role.getAsString()->str();
+    if (loop.getInteger("page_size"))
+      list += (list.empty() ? "" : ", ") + std::string("pages");
+    if (loop.getBoolean("sinks").value_or(false))
+      list += (list.empty() ? "" : ", ") + std::string("sinks");
+    if (!list.empty())
+      notes.push_back(head + "reads " + list);
+  }
+  return notes;
+}
