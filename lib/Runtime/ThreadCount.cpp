@@ -126,10 +126,16 @@ int attn::rt::cgroupCpus(const std::string &membership,
 
 /// CPUs that this process may keep busy.
 static int availableCpus() {
-  static const int quota =
-      cgroupCpus(readSmallFile("/proc/self/cgroup"), "/sys/fs/cgroup");
+  // Two threads may both find it unread, which does no harm; a guarded static
+  // could be left locked in a child that forks at that moment.
+  static std::atomic<int> quota{-1};
+  int limit = quota.load(std::memory_order_relaxed);
+  if (limit < 0) {
+    limit = cgroupCpus(readSmallFile("/proc/self/cgroup"), "/sys/fs/cgroup");
+    quota.store(limit, std::memory_order_relaxed);
+  }
   int cpus = std::min(affinityCpus(), ATTN_MAX_THREADS);
-  return quota > 0 ? std::min(cpus, quota) : cpus;
+  return limit > 0 ? std::min(cpus, limit) : cpus;
 }
 
 //===----------------------------------------------------------------------===//

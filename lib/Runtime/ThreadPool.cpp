@@ -102,12 +102,19 @@ ThreadPool::ThreadPool()
       generation(forkGeneration.load(std::memory_order_relaxed)) {}
 
 ThreadPool &ThreadPool::get() {
-  static ThreadPool *pool = [] {
-    ThreadPool *made = new (poolStorage) ThreadPool();
-    pthread_atfork(nullptr, nullptr, renewInChild);
-    return made;
-  }();
-  return *pool;
+  return *reinterpret_cast<ThreadPool *>(poolStorage);
+}
+
+/// Makes the pool, without helpers, when the library is loaded. Not at its
+/// first use: a fork in the middle of that would leave a lock behind in the
+/// child that nobody opens.
+void ThreadPool::makeAtLoad() {
+  new (poolStorage) ThreadPool();
+  pthread_atfork(nullptr, nullptr, renewInChild);
+}
+
+__attribute__((constructor)) static void makePoolAtLoad() {
+  ThreadPool::makeAtLoad();
 }
 
 /// In a forked child only the forking thread exists: the helpers are gone, and

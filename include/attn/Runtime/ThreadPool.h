@@ -56,6 +56,9 @@ public:
   /// forked child.
   static ThreadPool &get();
 
+  /// Makes the pool. Called once, when the library is loaded.
+  static void makeAtLoad();
+
   /// Runs `loop` on the calling thread and up to `loop.maxHelpers` helpers.
   /// Returns when all tasks are done or the call has failed, with no helper
   /// inside.
