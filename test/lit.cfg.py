@@ -32,7 +32,7 @@ tools = ["attn-opt", "attn-run", "attn-compile", "attn-lsp-server", "attn-reduce
 tools = [ToolSubst(tool, unresolved="ignore") for tool in tools]
 llvm_config.add_tool_substitutions(tools, [config.attn_tools_dir])
 llvm_config.add_tool_substitutions(
-    [ToolSubst(t, unresolved="ignore") for t in ("mlir-tblgen", "split-file", "llvm-objdump", "llvm-nm", "llvm-readelf")],
+    [ToolSubst(t, unresolved="ignore") for t in ("mlir-tblgen", "mlir-translate", "opt", "llc", "split-file", "llvm-objdump", "llvm-nm", "llvm-readelf")],
     [config.llvm_tools_dir],
 )
 
@@ -58,5 +58,7 @@ if {"avx2", "fma"} <= flags:
     config.available_features.add("host-avx2")
 if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= flags:
     config.available_features.add("host-avx512")
+if config.host_triple.startswith("x86_64"):
+    config.available_features.add("x86")
 if os.path.exists(config.attn_python):
     config.available_features.add("python")

@@ -36,8 +36,8 @@ static LogicalResult checkSignature(func::FuncOp func) {
     for (auto [index, type] : llvm::enumerate(types))
       if (!isa<RankedTensorType>(type))
         return func.emitError() << "expects " << what << " " << index << " of entry function '"
-                                << func.getName() << "' to be a ranked tensor, but got '" << type
-                                << "'; a scalar can be passed as a tensor of rank 0";
+                                << func.getName() << "' to be a ranked tensor, but got " << type
+                                << "; a scalar can be passed as a tensor of rank 0";
   return success();
 }
 

@@ -14,7 +14,7 @@ import tree
 # The words are spelled with a class in them, so that this file does not find itself.
 FORBIDDEN = [
     (r"(?<![\w.])/(?:wor[k]|roo[t]|far[m])/", "a path of one machine"),
-    (r"(?<![\w.])/hom[e]/\w", "a path of one machine"),
+    (r"(?<![\w.])/hom[e]/(?!x\b)\w", "a path of one machine"),
     (r"pytho[n]hosted|pyp[i]\.org|registry\.npm[j]s|deb\.debia[n]\.org|proxy\.golan[g]", "the name of a package host"),
     (r"\b(?:FIXM[E]|XX[X]|HAC[K])\b", "a left-over marker"),
     (r"\bTOD[O]\b", "a left-over marker"),

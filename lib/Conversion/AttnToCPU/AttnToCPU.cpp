@@ -184,8 +184,8 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
     for (Operation *op : ops) {
       for (Value operand : op->getOperands())
         if (!isa<MemRefType>(operand.getType())) {
-          op->emitOpError() << "expects buffers, but got '" << operand.getType()
-                            << "'; bufferize first";
+          op->emitOpError() << "expects buffers, but got " << operand.getType()
+                            << "; bufferize first";
           return signalPassFailure();
         }
       if (auto documents = dyn_cast<DocumentsOp>(op))
