@@ -375,6 +375,37 @@ class Plan:
         p.kernel.run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads)
         return out
 
+    def oracle(self, *args: Any) -> Any:
+        """Runs the float64 interpreter of the dialect instead of the kernel.
+
+        It is slow, shares nothing with the compiled road, and does not round
+        float results.
+
+        Args:
+          *args: the arrays, in the order of `arguments`.
+
+        Returns:
+          numpy arrays, float64 for float results; a tuple when there are several.
+        """
+        import numpy as np
+
+        p = self._program
+        if p.text is None:
+            raise CompileError("a plan loaded from a package has no program text to interpret")
+        tensors = as_tensors(args)
+        addresses = [t.address for t in tensors]
+        dims = backend().interpret_shapes(
+            p.text, p.entry, addresses, sum(len(t.dims) for t in p.results)
+        )
+        results = []
+        for t in p.results:
+            shape, dims = dims[: len(t.dims)], dims[len(t.dims) :]
+            kind = {"i1": "bool", "i8": "int8", "i32": "int32", "i64": "int64"}
+            results.append(np.empty(shape, kind.get(t.dtype, "float64")))
+        outs = [_runtime.out_tensor(r) for r in results]
+        backend().interpret(p.text, p.entry, addresses, [o.address for o in outs])
+        return results[0] if len(results) == 1 else tuple(results)
+
     def mlir(self, stage: str = "attn") -> str:
         """The program at a stage of its compilation.
 

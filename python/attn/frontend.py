@@ -516,14 +516,12 @@ def describe(
     if s.needs_align and not s.causal:
         ask = "a mask that compares positions"
     score = mask = None
-    reads_keys = False
     count = 0
     if s.score_mod is not None:
         region = s.score_mod.region
         count = len(region.captures)
         score = (region, range(count))
         needs_align |= region.reads("i")
-        reads_keys |= region.reads("j")
         ask = ask if parts else "score_mod"
     if s.mask_mod is not None:
         folded = s.mask_mod.folded
@@ -534,7 +532,6 @@ def describe(
         if folded.rest is not None and not s.fold_document:
             mask = (folded.rest, range(count, count + len(s.mask_mod.region.captures)))
             needs_align |= folded.rest.reads("i")
-            reads_keys |= folded.rest.reads("j")
         ask = "mask_mod" if not s.causal and s.window is None else ask
     documents = "q_segments" in types or "cu_q" in types
     if documents and not any("document" in p for p in parts):
@@ -560,9 +557,8 @@ def describe(
             )
         # Both alignments agree where the lengths do; one text serves all calls.
         equal, align = True, "top_left"
-    if not needs_align and not positions:
-        # A key's position is the same in both; nothing reads a query's.
-        align = "top_left" if reads_keys else None
+    if not needs_align:
+        align = None  # nothing reads a query's position; a key's is the same in both
     op = ir.Attention(
         TensorType(q.dtype, (None, None, None, q.shape[3])),
         TensorType(k.dtype, (None, None, s.page_size, k.shape[3])),

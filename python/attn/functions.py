@@ -570,6 +570,9 @@ class _BoundPlan(Plan):
         named = {i: n for (kind, i), n in zip(order, bound.program.names) if kind == "argument"}
         self._names = [named[i] for i in range(len(named))]
 
+    def oracle(self, *args: Any) -> Any:
+        return super().oracle(*self._bound.arrange(as_tensors(args)))
+
     def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
         if named:
             rest = self._names[len(args) :]

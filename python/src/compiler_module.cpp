@@ -35,7 +35,12 @@ namespace {
 
 [[noreturn]] void raiseError(const char *name, const std::string &text) {
   nb::object type = nb::module_::import_("attn.errors").attr(name);
-  PyErr_SetString(type.ptr(), text.c_str());
+  // A message may quote bytes of the program that are no UTF-8.
+  PyObject *message =
+      PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "replace");
+  if (message)
+    PyErr_SetObject(type.ptr(), message);
+  Py_XDECREF(message);
   throw nb::python_error();
 }
 

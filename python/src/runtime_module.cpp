@@ -45,7 +45,12 @@ constexpr int kMaxRank = 8;
 /// Raises `attn.errors.<name>` with a text.
 [[noreturn]] void raiseError(const char *name, const std::string &text) {
   nb::object type = nb::module_::import_("attn.errors").attr(name);
-  PyErr_SetString(type.ptr(), text.c_str());
+  // A message may quote bytes of the program that are no UTF-8.
+  PyObject *message =
+      PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "replace");
+  if (message)
+    PyErr_SetObject(type.ptr(), message);
+  Py_XDECREF(message);
   throw nb::python_error();
 }
 
@@ -604,6 +609,14 @@ nb::tuple toTuple(const int64_t *values, int n) {
   return nb::steal<nb::tuple>(tuple);
 }
 
+/// A shape as "[2, 3]".
+std::string shapeText(const int64_t *values, int n) {
+  std::string text = "[";
+  for (int i = 0; i < n; ++i)
+    text += (i ? ", " : "") + std::to_string(values[i]);
+  return text + "]";
+}
+
 //===----------------------------------------------------------------------===//
 // Buffer: memory for the results of libraries that allocate for themselves
 //===----------------------------------------------------------------------===//
@@ -699,6 +712,13 @@ Torch &torch() {
   return *t;
 }
 
+/// The library could not make an array of so many bytes.
+[[noreturn]] void raiseNoMemory(int64_t bytes) {
+  PyErr_Clear();
+  raiseError("ResourceError", "a result expects " + std::to_string(bytes) +
+                                  " bytes, but they cannot be had");
+}
+
 /// Allocates one result in the caller's library, of the caller's layout, and
 /// fills `t` with its view in the kernel's layout.
 nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
@@ -713,6 +733,13 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     --n;
     std::memmove(physical, physical + 1, sizeof(int64_t) * n);
   }
+  int64_t bytes = elementBytes(dtype);
+  for (int i = 0; i < n; ++i)
+    if (__builtin_mul_overflow(bytes, physical[i], &bytes))
+      raiseError("ShapeError",
+                 "a result expects fewer than 2^63 bytes, but got "
+                 "shape " +
+                     shapeText(physical, n));
   t.setDType(dtype);
   t.readOnly = false;
   t.library = library;
@@ -750,7 +777,7 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     PyObject *args[2] = {shape.ptr(), np.dtypes[dtype].ptr()};
     result = nb::steal(PyObject_Vectorcall(np.empty.ptr(), args, 2, nullptr));
     if (!result.is_valid())
-      throw nb::python_error();
+      raiseNoMemory(bytes);
     if (PyObject_GetBuffer(result.ptr(), &t.buffer, PyBUF_SIMPLE) != 0)
       throw nb::python_error();
     t.hasBuffer = true;

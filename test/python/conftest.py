@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -73,3 +74,34 @@ def stand_in(small_package: Path, monkeypatch: pytest.MonkeyPatch) -> StandInCom
     fake = StandInCompiler(small_package)
     monkeypatch.setattr(compiler, "backend", lambda: fake)
     return fake
+
+
+class ClaimedTensor:
+    """A DLPack producer that claims any shape, strides and device for an address."""
+
+    class Struct(ctypes.Structure):
+        _fields_ = [
+            ("data", ctypes.c_void_p), ("device_type", ctypes.c_int32),
+            ("device_id", ctypes.c_int32), ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8),
+            ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16), ("shape", ctypes.c_void_p),
+            ("strides", ctypes.c_void_p), ("offset", ctypes.c_uint64),
+            ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
+        ]  # fmt: skip
+
+    def __init__(self, address, shape, strides, device=(1, 0)):
+        self.shape = (ctypes.c_int64 * len(shape))(*shape)
+        self.strides = (ctypes.c_int64 * len(shape))(*strides)
+        self.struct = self.Struct(
+            address, *device, len(shape), 2, 32, 1, ctypes.addressof(self.shape),
+            ctypes.addressof(self.strides), 0, None, None,
+        )  # fmt: skip
+
+    def __dlpack__(self, **_):
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype = ctypes.py_object
+        return new(ctypes.c_void_p(ctypes.addressof(self.struct)), b"dltensor", None)
+
+
+@pytest.fixture(scope="session")
+def claimed_tensor():
+    return ClaimedTensor

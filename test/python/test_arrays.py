@@ -8,7 +8,6 @@ A package written by hand stands in for a compiled one here.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import subprocess
 import sys
@@ -259,29 +258,9 @@ def test_dlpack_producers_of_both_protocols(versioned):
     close(attn.attention(p, p, p), expected(q[:, ::-1], q[:, ::-1], q[:, ::-1]))
 
 
-def test_device_memory_is_refused():
-    class DLDevice(ctypes.Structure):
-        _fields_ = [("type", ctypes.c_int32), ("id", ctypes.c_int32)]
-
-    class DLTensor(ctypes.Structure):
-        _fields_ = [
-            ("data", ctypes.c_void_p), ("device", DLDevice), ("ndim", ctypes.c_int32),
-            ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
-            ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p),
-            ("offset", ctypes.c_uint64), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
-        ]  # fmt: skip
-
-    shape = (ctypes.c_int64 * 1)(3)
-    managed = DLTensor(1, DLDevice(2, 0), 1, 2, 32, 1, ctypes.addressof(shape), None, 0, None, None)
-    new = ctypes.pythonapi.PyCapsule_New
-    new.restype = ctypes.py_object
-
-    class OnGPU:
-        def __dlpack__(self, **_):
-            return new(ctypes.c_void_p(ctypes.addressof(managed)), b"dltensor", None)
-
+def test_device_memory_is_refused(claimed_tensor):
     with pytest.raises(attn.ShapeError, match=r"CPU memory, but got one on DLPack device \(2, 0\)"):
-        _runtime.tensor(OnGPU())
+        _runtime.tensor(claimed_tensor(4096, (3,), (1,), device=(2, 0)))
 
 
 def test_a_producer_that_returns_nonsense_is_refused():

@@ -93,7 +93,7 @@ def test_operands_in_the_order_of_the_syntax():
         (dict(causal="bottom_right", q_segments=i32(N, N), kv_segments=i32(N, N)), "and(causal, document)", "bottom_right"),
         (dict(causal=True, q_positions=i32(N, N), kv_positions=i32(1, N)), "causal", None),
         (dict(align="bottom_right"), None, None),
-        (dict(score_mod=lambda s, b, h, q, kv: s * kv, align="bottom_right"), None, "top_left"),
+        (dict(score_mod=lambda s, b, h, q, kv: s * kv, align="bottom_right"), None, None),
         (dict(score_mod=lambda s, b, h, q, kv: s * q, align="bottom_right"), None, "bottom_right"),
     ],
 )  # fmt: skip
