@@ -134,7 +134,9 @@ private:
     return opError(op, message);
   }
   llvm::Error checkShape(llvm::StringRef name, const Datum *datum,
-                         llvm::ArrayRef<int64_t> sizes, unsigned broadcasting);
+                         llvm::ArrayRef<int64_t> sizes,
+                         llvm::ArrayRef<llvm::StringRef> names,
+                         unsigned broadcasting);
   llvm::Error checkLengths(llvm::StringRef name, const Datum *datum,
                            int64_t slots);
   llvm::Error checkCumulative(llvm::StringRef name, const Datum *datum,
@@ -183,18 +185,20 @@ Attention::Attention(AttentionOp op, llvm::ArrayRef<Ref> operands,
 /// be 1.
 llvm::Error Attention::checkShape(llvm::StringRef name, const Datum *datum,
                                   llvm::ArrayRef<int64_t> sizes,
+                                  llvm::ArrayRef<llvm::StringRef> names,
                                   unsigned broadcasting) {
   if (!datum)
     return llvm::Error::success();
   sizes = sizes.take_back(datum->shape.size());
+  names = names.take_back(datum->shape.size());
   for (auto [axis, size] : llvm::enumerate(sizes)) {
     // Bits count from the last axis, so that a missing leading axis is no case.
     bool mayBeOne = broadcasting >> (sizes.size() - 1 - axis) & 1;
     int64_t got = datum->shape[axis];
     if (got != size && !(mayBeOne && got == 1))
-      return fail("expects axis " + llvm::Twine(axis) + " of " + name +
-                  " to be " + (mayBeOne ? "1 or " : "") + llvm::Twine(size) +
-                  ", but got " + llvm::Twine(got));
+      return fail("expects axis " + llvm::Twine(axis) + " (" + names[axis] +
+                  ") of " + name + " to be " + (mayBeOne ? "1 or " : "") +
+                  llvm::Twine(size) + ", but got " + llvm::Twine(got));
   }
   return llvm::Error::success();
 }
@@ -250,28 +254,42 @@ llvm::Error Attention::checkSizes() {
     llvm::StringRef name;
     Value operand;
     SmallVector<int64_t, 4> sizes;
+    SmallVector<llvm::StringRef, 4> axes;
     unsigned broadcasting;
   };
-  SmallVector<int64_t, 4> full{batch, queryHeads, queries, keys};
+  int64_t pages = table ? table->shape[2] : 0;
   const Row rows[] = {
-      {"bias", op.getBias(), full, 0b1110},
-      {"mask_tensor", op.getMaskTensor(), full, 0b1110},
-      {"q_lengths", op.getQLengths(), {batch}, 0},
-      {"kv_lengths", op.getKvLengths(), {batch}, 0},
-      {"prefix_lengths", op.getPrefixLengths(), {batch}, 0},
-      {"q_positions", op.getQPositions(), {batch, queries}, 0b10},
-      {"kv_positions", op.getKvPositions(), {batch, keys}, 0b10},
-      {"q_segments", op.getQSegments(), {batch, queries}, 0b10},
-      {"kv_segments", op.getKvSegments(), {batch, keys}, 0b10},
-      {"log_weight", op.getLogWeight(), {batch, keyHeads, keys}, 0b110},
-      {"sinks", op.getSinks(), {queryHeads}, 0}};
+      {"bias",
+       op.getBias(),
+       {batch, queryHeads, queries, keys},
+       {"b", "hq", "i", "j"},
+       0b1110},
+      {"mask_tensor",
+       op.getMaskTensor(),
+       {batch, queryHeads, queries, keys},
+       {"b", "hq", "i", "j"},
+       0b1110},
+      {"q_lengths", op.getQLengths(), {batch}, {"b"}, 0},
+      {"kv_lengths", op.getKvLengths(), {batch}, {"b"}, 0},
+      {"prefix_lengths", op.getPrefixLengths(), {batch}, {"b"}, 0},
+      {"q_positions", op.getQPositions(), {batch, queries}, {"b", "i"}, 0b10},
+      {"kv_positions", op.getKvPositions(), {batch, keys}, {"b", "j"}, 0b10},
+      {"q_segments", op.getQSegments(), {batch, queries}, {"b", "i"}, 0b10},
+      {"kv_segments", op.getKvSegments(), {batch, keys}, {"b", "j"}, 0b10},
+      {"page_table",
+       op.getPageTable(),
+       {batch, keyHeads, pages},
+       {"b", "hkv", "page"},
+       0b010},
+      {"log_weight",
+       op.getLogWeight(),
+       {batch, keyHeads, keys},
+       {"b", "hkv", "j"},
+       0b110},
+      {"sinks", op.getSinks(), {queryHeads}, {"hq"}, 0}};
   for (const Row &row : rows)
-    if (llvm::Error error =
-            checkShape(row.name, get(row.operand), row.sizes, row.broadcasting))
-      return error;
-  if (table)
-    if (llvm::Error error = checkShape(
-            "page_table", table, {batch, keyHeads, table->shape[2]}, 0b010))
+    if (llvm::Error error = checkShape(row.name, get(row.operand), row.sizes,
+                                       row.axes, row.broadcasting))
       return error;
   const Datum *cuQ = get(op.getCuQ()), *cuKv = get(op.getCuKv());
   if (cuQ && cuQ->shape != cuKv->shape)
@@ -300,9 +318,10 @@ llvm::Error Attention::checkLengths(llvm::StringRef name, const Datum *datum,
     return llvm::Error::success();
   for (auto [b, length] : llvm::enumerate(datum->ints))
     if (length < 0 || length > slots)
-      return fail("expects " + name + " between 0 and " + llvm::Twine(slots) +
-                  ", but got " + llvm::Twine(length) + " at [" +
-                  llvm::Twine(b) + "]");
+      return fail("expects every entry of " + name +
+                  " to lie between 0 and the sequence length, but got " +
+                  llvm::Twine(length) + " at [" + llvm::Twine(b) +
+                  "] for length " + llvm::Twine(slots));
   return llvm::Error::success();
 }
 
@@ -311,17 +330,20 @@ llvm::Error Attention::checkCumulative(llvm::StringRef name, const Datum *datum,
                                        int64_t slots) {
   if (!datum)
     return llvm::Error::success();
-  if (datum->ints[0] != 0)
-    return fail("expects " + name + " to begin with 0, but got " +
-                llvm::Twine(datum->ints[0]));
-  for (size_t n = 1; n < datum->ints.size(); ++n)
-    if (datum->ints[n] < datum->ints[n - 1])
-      return fail("expects " + name + " never to decrease, but got " +
-                  llvm::Twine(datum->ints[n - 1]) + " and then " +
-                  llvm::Twine(datum->ints[n]) + " at [" + llvm::Twine(n) + "]");
-  if (datum->ints.back() > slots)
-    return fail("expects " + name + " to end at " + llvm::Twine(slots) +
-                " or before, but got " + llvm::Twine(datum->ints.back()));
+  std::string expected = "expects " + name.str() +
+                         " to start at 0, never decrease and end within the "
+                         "sequence, but got ";
+  llvm::ArrayRef<int64_t> ends = datum->ints;
+  if (ends[0] != 0)
+    return fail(expected + llvm::Twine(ends[0]) + " at [0]");
+  for (size_t n = 1; n < ends.size(); ++n)
+    if (ends[n] < ends[n - 1])
+      return fail(expected + llvm::Twine(ends[n]) + " at [" + llvm::Twine(n) +
+                  "] after " + llvm::Twine(ends[n - 1]));
+  if (ends.back() > slots)
+    return fail(expected + llvm::Twine(ends.back()) + " at [" +
+                llvm::Twine(ends.size() - 1) + "], beyond " +
+                llvm::Twine(slots));
   return llvm::Error::success();
 }
 
@@ -333,20 +355,18 @@ llvm::Error Attention::checkPages() {
     llvm::ArrayRef<int64_t> entries =
         llvm::ArrayRef(table->ints).slice(row * perRow, perRow);
     std::string where =
-        ", row " + shapeText({row / table->shape[1], row % table->shape[1]});
+        " in row " + shapeText({row / table->shape[1], row % table->shape[1]});
     llvm::DenseMap<int64_t, size_t> seen;
     for (auto [entry, page] : llvm::enumerate(entries)) {
       if (page < -1 || page >= pages)
-        return fail("expects entries of page_table to be -1 or below the page "
-                    "count " +
-                    llvm::Twine(pages) + ", but got " + llvm::Twine(page) +
-                    " at entry " + llvm::Twine(entry) + where);
+        return fail("expects page_table to hold -1 or a page from 0 to " +
+                    llvm::Twine(pages - 1) + ", but got " + llvm::Twine(page) +
+                    where + ", entry " + llvm::Twine(entry));
       if (page >= 0 && !seen.try_emplace(page, entry).second)
-        return fail("expects no page twice in a row of page_table, but got "
-                    "page " +
-                    llvm::Twine(page) + " at entries " +
-                    llvm::Twine(seen[page]) + " and " + llvm::Twine(entry) +
-                    where);
+        return fail("expects page_table to hold no page twice in a row, but "
+                    "got page " +
+                    llvm::Twine(page) + where + ", entries " +
+                    llvm::Twine(seen[page]) + " and " + llvm::Twine(entry));
     }
   }
   return llvm::Error::success();
