@@ -1,5 +1,4 @@
-//===- compiler_module.cpp - Python binding of the compiler half -*- C++
-//-*-===//
+//===- compiler_module.cpp - Python binding of the compiler -----*- C++ -*-===//
 //
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.

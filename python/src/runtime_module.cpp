@@ -1,5 +1,4 @@
-//===- runtime_module.cpp - Python binding of the runtime half ---*- C++
-//-*-===//
+//===- runtime_module.cpp - Python binding of the runtime half -*- C++ -*-===//
 //
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -779,7 +778,7 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
     if (!result.is_valid())
       raiseNoMemory(bytes);
     if (PyObject_GetBuffer(result.ptr(), &t.buffer, PyBUF_SIMPLE) != 0)
-      throw nb::python_error();
+      raiseNoMemory(bytes);
     t.hasBuffer = true;
     t.dl.data = t.buffer.buf;
     if (dtype == BF16) {

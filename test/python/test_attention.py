@@ -406,7 +406,7 @@ def test_fault_06_sizes_that_overflow_are_refused(claimed_tensor, b, h, n):
 def test_fault_06_results_that_do_not_fit_memory_are_refused():
     base = np.zeros((1, 1, 1, 64), np.float32)
     big = np.lib.stride_tricks.as_strided(base, (2**12, 2**10, 2**20, 64), (0, 0, 0, 4))
-    with pytest.raises((attn.ShapeError, attn.ResourceError, MemoryError)):
+    with pytest.raises(attn.ResourceError, match="cannot be had"):
         attn.attention(big, base, base)
 
 
