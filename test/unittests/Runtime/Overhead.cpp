@@ -52,6 +52,27 @@ int main() {
       measure(title, work, 3000);
     };
     runInCall(loops, &options);
+    // A pause lets the helper fall asleep; only the second part is the cost of
+    // waking it.
+    double pause = 0, total = 0;
+    const int rounds = 500;
+    auto sleepy = [&] {
+      for (int i = 0; i < rounds; ++i) {
+        auto start = std::chrono::steady_clock::now();
+        spinFor(300);
+        auto middle = std::chrono::steady_clock::now();
+        parallelFor(8, 4096, body);
+        auto end = std::chrono::steady_clock::now();
+        pause +=
+            std::chrono::duration<double, std::micro>(middle - start).count();
+        total +=
+            std::chrono::duration<double, std::micro>(end - middle).count();
+      }
+    };
+    runInCall(sleepy, &options);
+    std::printf(
+        "8 tasks of 20 us after %3.0f us of rest, %d threads: mean %.2f\n",
+        pause / rounds, n, total / rounds);
     Tensor<float> a({8, 4}), b({8, 4}), out({8, 4});
     const DLTensor *args[] = {&a.view, &b.view};
     DLTensor *results[] = {&out.view};
