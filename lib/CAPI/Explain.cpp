@@ -99,7 +99,7 @@ static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
   int64_t computed = 0, unmasked = 0, pairs = 0;
   for (int64_t i0 = 0; i0 < sq; i0 += blockRows) {
     int64_t i1 = std::min(i0 + blockRows, sq);
-    auto range = evaluateRange(op, {0, 0, i0, i1, sq, sk});
+    auto range = evaluateRange(op, {0, 0, 0, i0, i1, sq, sk});
     if (!range)
       return nullptr;
     computed += (i1 - i0) * ((*range)[3] - (*range)[0]);

@@ -13,6 +13,9 @@
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -24,6 +27,27 @@
 #include "llvm/Target/TargetMachine.h"
 
 using namespace attn;
+
+namespace {
+/// Without one, LLVM ends the process on an error that it can report.
+class ErrorHandler : public llvm::DiagnosticHandler {
+public:
+  ErrorHandler(Fault &fault) : fault(fault) {}
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() != llvm::DS_Error)
+      return true;
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    llvm::DiagnosticPrinterRawOStream printer(os);
+    info.print(printer);
+    fault.set(FaultClass::Compile, "LLVM refused the program: " + text);
+    return true;
+  }
+
+private:
+  Fault &fault;
+};
+} // namespace
 
 static constexpr llvm::StringLiteral kDescriptionSymbol = "attn_package_json";
 
@@ -169,6 +193,7 @@ bool attn::generateCode(mlir::ModuleOp lowered, const TargetSpec &target,
 
   Stopwatch watch;
   llvm::LLVMContext context;
+  context.setDiagnosticHandler(std::make_unique<ErrorHandler>(fault));
   std::unique_ptr<llvm::Module> module =
       mlir::translateModuleToLLVMIR(lowered, context, "attn_package");
   if (!module)
@@ -184,7 +209,7 @@ bool attn::generateCode(mlir::ModuleOp lowered, const TargetSpec &target,
   llvm::raw_svector_ostream os(out);
   if (form == CodeForm::LLVMIR) {
     module->print(os, nullptr);
-    return true;
+    return !fault;
   }
   llvm::legacy::PassManager passes;
   passes.add(llvm::createTargetTransformInfoWrapperPass(
@@ -197,5 +222,5 @@ bool attn::generateCode(mlir::ModuleOp lowered, const TargetSpec &target,
                      "LLVM cannot write objects for " + target.triple);
   passes.run(*module);
   times.codegen += watch.lap();
-  return form != CodeForm::Object || checkSymbols(out, fault);
+  return !fault && (form != CodeForm::Object || checkSymbols(out, fault));
 }

@@ -48,8 +48,9 @@ static std::string findLinker(std::string &lookedFor) {
 /// ran out; all else says that the caller cannot write there.
 static bool writeFault(llvm::Twine path, int error, Fault &fault) {
   return fault.set(
-      error == ENOSPC || error == EDQUOT ? FaultClass::Resource
-                                         : FaultClass::Cache,
+      error == ENOSPC || error == EDQUOT || error == EFBIG
+          ? FaultClass::Resource
+          : FaultClass::Cache,
       ("expects to write '" + path + "', but got: " + strerror(error)).str());
 }
 
