@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
     attention = make_attention(options.backend, weights.config, options.threads)
     if options.backend == "attn":
-        _say(f"attention compiled in {attention.compile_seconds:.3f} s")
+        how = "compiled" if attention.source == "compiled" else "taken from attn's cache"
+        _say(f"attention {how} in {attention.compile_seconds:.3f} s")
     model = Model(weights, attention, total)
     text = tokenizer.stream()
     show = not options.json
@@ -118,6 +119,7 @@ def _as_json(
         "prefill_tokens_per_second": done.prefill_rate,
         "tokens_per_second": done.decode_rate,
         "compile_seconds": attention.compile_seconds,
+        "compile_source": attention.source,
         "attention_calls": attention.calls,
         "attention_share": share,
     }

@@ -13,12 +13,16 @@ from .weights import Config
 
 
 class TimedAttention:
-    """Counts the calls, their seconds, and the seconds spent to compile beforehand."""
+    """Counts the calls, their seconds, and the seconds spent to compile beforehand.
+
+    `source` tells whether the function was "compiled" now or taken from "disk".
+    """
 
     def __init__(self) -> None:
         self.calls = 0
         self.seconds = 0.0
         self.compile_seconds = 0.0
+        self.source = "numpy"
 
     def compute(self, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -62,6 +66,7 @@ class AttnAttention(TimedAttention):
         begin = time.perf_counter()
         self.plan = attn.compile(attn.attention, rows, rows, rows, causal="bottom_right")
         self.compile_seconds = time.perf_counter() - begin
+        self.source = self.plan.source
 
     def compute(self, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
         # q is a view with the heads innermost; a result laid out like it needs no copy later.

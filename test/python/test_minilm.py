@@ -50,6 +50,7 @@ def attention(files: Files):
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    left, right = left.astype(np.float64), right.astype(np.float64)
     product = (left * right).sum(axis=1)
     return product / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
 
