@@ -223,7 +223,7 @@ Status TensorChecker::add(const char *role, const TensorType &type,
       empty |= sizes[axis] == 0;
       overflow |= __builtin_mul_overflow(stride, sizes[axis], &stride);
     }
-    if (overflow && !empty)
+    if (overflow && !empty) // attention_r8
       return failure(ATTN_SHAPE_ERROR,
                      "%s expects a tensor that fits the address space, but got "
                      "shape %s",

@@ -396,7 +396,7 @@ def test_fault_16_page_tables_that_do_not_fit(table, text):
     "b, h, n", [(2**30, 2**20, 2**20), (2**62, 4, 1), (1, 2**31, 2**31), (3, 2**29, 2**31)]
 )
 def test_fault_06_sizes_that_overflow_are_refused(claimed_tensor, b, h, n):
-    """Stride-0 views claim more bytes than 63 bits count, over one row of memory."""
+    """attention_r8: stride-0 views claim more bytes than 63 bits count, over one row of memory."""
     row = rand(1, 1, 1, 64)
     huge = claimed_tensor(row.ctypes.data, (b, h, n, 64), (0, 0, 0, 1))
     with pytest.raises((attn.ShapeError, attn.ResourceError)):
