@@ -24,7 +24,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--ignore-eos", action="store_true", help="go on after the model has ended its text"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with the ids")
-    parser.add_argument("--threads", type=int, metavar="N", help="default: one per available core")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="for attn and for numpy's BLAS, whose threads wait for each other by spinning: take "
+        "1 on a busy machine (default: one per available core)",
+    )
     parser.add_argument(
         "--backend", choices=("attn", "numpy"), default="attn", help="who computes the attention"
     )

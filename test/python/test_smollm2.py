@@ -379,7 +379,7 @@ def test_cli_prints_json_and_nothing_else(tokenizer):
 
 
 def test_cli_streams_the_text_past_the_end():
-    done = run_cli(PROMPTS["fact"], "--ignore-eos", "--max-tokens", "40")
+    done = run_cli(PROMPTS["fact"], "--ignore-eos", "--max-tokens", "40", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(PROMPTS["fact"]) and "Paris" in done.stdout
     assert "generated: 40 tokens" in done.stderr
