@@ -12,6 +12,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -459,6 +460,21 @@ void Attention::place(int64_t b, Slots &query, Slots &key) {
 // The loops
 //===----------------------------------------------------------------------===//
 
+/// The order in which a variant of plain arithmetic adds: 0 forward, 1
+/// backward, the others shuffled.
+static std::vector<int64_t> sumOrder(int64_t count, unsigned variant) {
+  std::vector<int64_t> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  if (variant == 1)
+    std::reverse(order.begin(), order.end());
+  uint64_t state = variant;
+  for (int64_t n = count - 1; variant > 1 && n > 0; --n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    std::swap(order[n], order[(state >> 33) % (n + 1)]);
+  }
+  return order;
+}
+
 /// T is double, or float for plain arithmetic, where `storage` is the type
 /// that weights and results are rounded to.
 template <typename T>
@@ -468,6 +484,15 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
   auto rounded = [&](T value) {
     return kPlain ? static_cast<T>(roundTo(storage, value)) : value;
   };
+  // The plain ways to compute; exact arithmetic takes the first.
+  bool baseTwo = kPlain && mode.variant % 2 == 1;
+  // Fused: the product of two floats is exact in double.
+  auto multiplyAdd = [&](T x, T y, T z) -> T {
+    return kPlain && baseTwo ? static_cast<T>(double(x) * double(y) + double(z))
+                             : x * y + z;
+  };
+  std::vector<int64_t> dimOrder = sumOrder(dim, mode.variant),
+                       keyOrder = sumOrder(keys, mode.variant);
   ByRole out(&outDatum, op.getAxesOrDefault().getQ());
   const Datum *sinks = get(op.getSinks());
   const Datum *prefixLengths = get(op.getPrefixLengths());
@@ -541,11 +566,11 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
           // never looked at.
           std::fill(scores.begin(), scores.end(), T(0));
           int64_t queryRow = q.rowAt(b, h, i);
-          for (int64_t d = 0; d < dim; ++d) {
+          for (int64_t d : dimOrder) {
             T factor = static_cast<T>(q.data->floats[queryRow + d]);
             const T *column = keyColumns.data() + d * keys;
             for (int64_t j = 0; j < keys; ++j)
-              scores[j] += factor * column[j];
+              scores[j] = multiplyAdd(factor, column[j], scores[j]);
           }
 
           bool poisoned = false;
@@ -616,22 +641,33 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
           } else if (largest == T(INFINITY)) {
             rowLse = T(INFINITY); // A sink of +inf takes all the weight.
           } else if (largest != T(-INFINITY)) {
+            // Base two scales the scores once, before the largest is taken.
+            T unit = baseTwo ? T(1.4426950408889634) : T(1);
+            T top = largest * unit;
+            auto power = [&](T score) {
+              T x = score * unit - top;
+              return baseTwo ? std::exp2(x) : std::exp(x);
+            };
             if (sinks)
-              total = std::exp(sink - largest);
-            for (int64_t j = 0; j < keys; ++j)
+              total = power(sink);
+            for (int64_t j : keyOrder)
               if (visible[j]) {
-                weights[j] = std::exp(scores[j] - largest);
+                weights[j] = power(scores[j]);
                 total += weights[j];
               }
-            rowLse = largest + std::log(total);
-            for (int64_t j = 0; j < keys; ++j) {
+            rowLse = baseTwo ? (top + std::log2(total)) * T(0.6931471805599453)
+                             : top + std::log(total);
+            for (int64_t j : keyOrder) {
               if (!visible[j])
                 continue;
-              T weight = rounded(weights[j] / total);
+              T weight = rounded(baseTwo ? weights[j] : weights[j] / total);
               const T *row = values.data() + j * valueDim;
               for (int64_t e = 0; e < valueDim; ++e)
-                sums[e] += weight * row[e];
+                sums[e] = multiplyAdd(weight, row[e], sums[e]);
             }
+            if (baseTwo)
+              for (T &sum : sums)
+                sum /= total;
           }
           int64_t outRow = out.rowAt(b, h, i);
           for (int64_t e = 0; e < valueDim; ++e)
@@ -670,6 +706,8 @@ llvm::Expected<SmallVector<Ref>> Attention::run() {
     return results;
   if (llvm::Error error = checkValues())
     return error;
+  mode.facts.multiplications +=
+      double(batch) * queryHeads * queries * keys * (dim + valueDim);
   if (mantissaBits(q.data->dtype) < mantissaBits(mode.facts.coarsest))
     mode.facts.coarsest = q.data->dtype;
   bool inFloat =

@@ -28,6 +28,7 @@ using MutableRef = std::shared_ptr<Datum>;
 /// How the run goes.
 struct RunMode {
   Arithmetic arithmetic = Arithmetic::Exact;
+  unsigned variant = 0;
   bool shapesOnly = false;
   RunFacts facts;
 };

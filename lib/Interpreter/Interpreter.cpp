@@ -365,6 +365,7 @@ mlir::attn::interpret(ModuleOp module, llvm::StringRef entry,
                       const InterpretOptions &options) {
   RunMode mode;
   mode.arithmetic = options.arithmetic;
+  mode.variant = options.variant;
   llvm::Expected<Values> values = run(module, entry, args, mode);
   if (!values)
     return values.takeError();

@@ -16,7 +16,8 @@ using namespace mlir::attn::detail;
 /// One row of each state, merged in the order of the operands.
 template <typename T>
 static void mergeRow(llvm::ArrayRef<Ref> outs, llvm::ArrayRef<Ref> lses,
-                     int64_t row, int64_t dim, std::vector<T> &sums, T &lse) {
+                     int64_t row, int64_t dim, bool baseTwo,
+                     std::vector<T> &sums, T &lse) {
   std::fill(sums.begin(), sums.end(), T(0));
   T largest = T(-INFINITY), total = 0;
   bool poisoned = false;
@@ -33,27 +34,37 @@ static void mergeRow(llvm::ArrayRef<Ref> outs, llvm::ArrayRef<Ref> lses,
   }
   if (largest == T(-INFINITY))
     return; // No state saw a key.
+  // The two plain ways; the second normalises last.
+  T unit = baseTwo ? T(1.4426950408889634) : T(1), top = largest * unit;
+  auto power = [&](T value, T origin) {
+    return baseTwo ? std::exp2(value * unit - origin)
+                   : std::exp(value - origin);
+  };
   for (const Ref &state : lses)
-    total += std::exp(static_cast<T>(state->floats[row]) - largest);
-  lse = largest + std::log(total);
+    total += power(static_cast<T>(state->floats[row]), top);
+  lse = baseTwo ? (top + std::log2(total)) * T(0.6931471805599453)
+                : top + std::log(total);
   for (auto [out, state] : llvm::zip(outs, lses)) {
     T value = static_cast<T>(state->floats[row]);
     if (value == T(-INFINITY))
       continue; // Whatever its out holds.
-    T weight = std::exp(value - lse);
+    T weight = power(value, baseTwo ? top : lse);
     for (int64_t e = 0; e < dim; ++e)
       sums[e] += weight * static_cast<T>(out->floats[row * dim + e]);
   }
+  if (baseTwo)
+    for (T &sum : sums)
+      sum /= total;
 }
 
 template <typename T>
 static void mergeAll(llvm::ArrayRef<Ref> outs, llvm::ArrayRef<Ref> lses,
-                     Datum &out, Datum &lse, bool plain) {
+                     Datum &out, Datum &lse, bool plain, bool baseTwo) {
   int64_t dim = out.shape.back();
   std::vector<T> sums(dim);
   for (int64_t row = 0, rows = lse.size(); row < rows; ++row) {
     T rowLse;
-    mergeRow<T>(outs, lses, row, dim, sums, rowLse);
+    mergeRow<T>(outs, lses, row, dim, baseTwo, sums, rowLse);
     for (int64_t e = 0; e < dim; ++e)
       out.floats[row * dim + e] =
           plain ? roundTo(out.dtype, sums[e]) : static_cast<double>(sums[e]);
@@ -93,9 +104,9 @@ llvm::Expected<SmallVector<Ref>> mlir::attn::detail::runMergeStates(
               std::max(mode.facts.maxAbsValue, std::fabs(value));
     bool plain = mode.arithmetic == Arithmetic::Plain;
     if (plain && (*out)->dtype != DType::F64)
-      mergeAll<float>(outs, lses, **out, **lse, plain);
+      mergeAll<float>(outs, lses, **out, **lse, plain, mode.variant % 2);
     else
-      mergeAll<double>(outs, lses, **out, **lse, plain);
+      mergeAll<double>(outs, lses, **out, **lse, plain, false);
   }
   return SmallVector<Ref>{*out, *lse};
 }

@@ -122,6 +122,15 @@ struct Emit {
   /// 2^x: relative error 2e-9 before rounding (f32), 3e-18 (f64); 0 below the
   /// smallest normal; NaN stays NaN. Defined for x < 127 (1023).
   Value exp2(Value x);
+  /// 2^((x - y) * factor), the weight of a score against a maximum. The difference
+  /// comes first: it is exact where the weight is large. -inf gives 0.
+  Value weight(Value x, Value y, double factor) {
+    return exp2(fmul(fsub(x, y), num(factor, x.getType())));
+  }
+  /// x * factor + y, with the factor held to twice the precision of the type.
+  Value scaledSum(Value x, long double factor, Value y);
+  /// m * factor + ln(l) without cancellation: a state's log-sum-exp.
+  Value logSumExp(Value m, long double factor, Value l);
   /// Any storage float to the state type and back, with round to nearest even.
   /// bf16 by integer operations, so that no target needs a library call.
   Value widen(Value x);

@@ -61,6 +61,19 @@ public:
   };
   Range range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const;
 
+  /// Where the scale goes. Stored scores are raw (q . k) or, with a score region,
+  /// natural (scaled, with all that is added); `naturalFactor` makes either
+  /// natural. A scale that is not positive is folded into q, so that the largest
+  /// raw score is the largest.
+  double queryFactor() const { return !hasScore() && scale <= 0 ? scale : 1.0; }
+  double naturalFactor() const { return hasScore() || scale <= 0 ? 1.0 : scale; }
+  /// From stored scores to exponents of 2.
+  double log2Factor() const { return naturalFactor() * kLog2e; }
+  static constexpr double kLog2e = 1.4426950408889634074;
+  /// How far, in stored scores, the running maximum may lag behind: 8 in
+  /// exponents, so that weights stay below 2^8.
+  double lag() const { return 8.0 / log2Factor(); }
+
   bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
   bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }
   /// A pair may weigh nothing although its key is read: then 0 * NaN must be

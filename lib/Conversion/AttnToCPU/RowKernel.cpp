@@ -20,9 +20,6 @@ using namespace mlir::attn;
 
 namespace {
 
-constexpr double kLog2e = 1.4426950408889634074;
-constexpr double kLn2 = 0.69314718055994530942;
-constexpr double kLazy = 8.0;
 /// Keys whose dot products run side by side.
 constexpr int64_t kKeys = 4;
 
@@ -85,11 +82,10 @@ void RowKernel::openScratch(Value scratch, Value rowCount) {
 }
 
 void RowKernel::loadRow(Value r) {
-  double scale = host.scale * (host.hasScore() ? 1.0 : kLog2e);
   Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
   e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
     Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
-    e.store(e.fmul(x, e.num(scale, e.state)), qr, {r, d});
+    e.store(e.fmul(x, e.num(host.queryFactor(), e.state)), qr, {r, d});
   });
   e.loop(e.idx(0), e.idx(ep), w, [&](Value d) { e.storeVec(e.numVec(0.0), orow, {r, d}); });
   e.store(ninf(), state, {r, e.idx(0)});
@@ -149,8 +145,8 @@ void RowKernel::scores(Value r, Value j0, Value low, Value high) {
   e.loop(whole, high, 1, [&](Value j) { group(j, 1); });
 }
 
-/// Scores [low, high) of the tile in log2 units, -inf outside and where masked;
-/// the maximum.
+/// Scores [low, high) of the tile with all that is added, -inf outside and where
+/// masked; the maximum.
 Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool masked) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   Value none = e.numVec(-std::numeric_limits<double>::infinity());
@@ -174,7 +170,7 @@ Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool 
     };
     Value x = e.loadVec(st, {c});
     if (host.hasScore())
-      x = e.fmul(form(op.getScore(), true, x), e.numVec(kLog2e));
+      x = form(op.getScore(), true, e.fmul(x, e.numVec(host.scale)));
     Value keep = e.band(e.cmp(arith::CmpIPredicate::sge, inTile, lowLane),
                         e.cmp(arith::CmpIPredicate::slt, inTile, highLane));
     if (masked)
@@ -197,11 +193,12 @@ Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool 
 
 void RowKernel::softmax(Value r, Value low, Value high, Value max) {
   Value zero = e.num(0.0, e.state);
+  double scaling = host.log2Factor();
   Value old = e.load(state, {r, e.idx(0)});
-  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, e.num(kLazy, e.state)));
+  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, e.num(host.lag(), e.state)));
   Value next = e.select(moves, max, old);
   e.when(moves, [&] {
-    Value factor = e.exp2(e.fsub(old, next));
+    Value factor = e.weight(old, next, scaling);
     e.store(next, state, {r, e.idx(0)});
     e.store(e.fmul(e.load(state, {r, e.idx(1)}), factor), state, {r, e.idx(1)});
     Value factors = e.splat(factor);
@@ -213,7 +210,7 @@ void RowKernel::softmax(Value r, Value low, Value high, Value max) {
   Value none = e.splat(ninf()), nothing = e.numVec(0.0);
   Value sum = e.loop(e.roundDown(low, w), high, w, {nothing}, [&](Value c, ValueRange carried) {
     Value x = e.loadVec(st, {c});
-    Value p = e.exp2(e.fsub(x, safe));
+    Value p = e.weight(x, safe, scaling);
     Value total = carried[0];
     if (guarded) {
       Value dead = e.fcmp(arith::CmpFPredicate::OEQ, x, none);
@@ -401,25 +398,29 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
   Value zero = e.num(0.0, e.state), one = e.num(1.0, e.state);
   e.loop(e.idx(0), view.sq, 1, [&](Value i) {
     auto stateAt = [&](Value s, int64_t n) { return e.load(workState, {b, h, i, s, e.idx(n)}); };
-    Value start = ninf;
-    Value sink;
-    if (view.sinks) {
-      sink = e.fmul(e.widen(e.load(view.sinks, {h})), e.num(kLog2e, e.state));
-      start = sink;
-    }
-    Value top = e.loop(e.idx(0), splits, 1, {start}, [&](Value s, ValueRange carried) {
+    // The parts' maxima are stored scores; with a sink all become natural.
+    double natural = host.naturalFactor(), factor = host.log2Factor();
+    Value top = e.loop(e.idx(0), splits, 1, {ninf}, [&](Value s, ValueRange carried) {
       return SmallVector<Value>{e.fmax(stateAt(s, 0), carried[0])};
     })[0];
+    Value sink;
+    if (view.sinks) {
+      sink = e.widen(e.load(view.sinks, {h}));
+      top = e.fmax(sink, e.fmul(top, e.num(natural, e.state)));
+    }
     Value safe = e.select(e.fcmp(arith::CmpFPredicate::OEQ, top, ninf), zero, top);
     e.loop(e.idx(0), e.idx(ep), w, [&](Value d) { e.storeVec(e.numVec(0.0), line, {d}); });
-    Value l = view.sinks ? e.exp2(e.fsub(sink, safe)) : zero;
+    Value l = view.sinks ? e.weight(sink, safe, LoopView::kLog2e) : zero;
     l = e.loop(e.idx(0), splits, 1, {l}, [&](Value s, ValueRange carried) {
-      Value factor = e.exp2(e.fsub(stateAt(s, 0), safe));
+      Value m = stateAt(s, 0);
+      Value share = view.sinks ? e.exp2(e.fmul(e.scaledSum(m, natural, e.fsub(zero, safe)),
+                                               e.num(LoopView::kLog2e, e.state)))
+                               : e.weight(m, safe, factor);
       e.loop(e.idx(0), e.idx(host.dv), 1, [&](Value d) {
-        Value x = e.fmul(e.load(workOut, {b, h, i, s, d}), factor);
+        Value x = e.fmul(e.load(workOut, {b, h, i, s, d}), share);
         e.store(e.fadd(e.load(line, {d}), x), line, {d});
       });
-      return SmallVector<Value>{e.fadd(carried[0], e.fmul(stateAt(s, 1), factor))};
+      return SmallVector<Value>{e.fadd(carried[0], e.fmul(stateAt(s, 1), share))};
     })[0];
     Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
     Value safeSum = e.select(empty, one, l);
@@ -432,7 +433,7 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
       e.store(e.narrow(e.fmul(e.load(line, {e.idx(d)}), inverse), host.storage), view.out,
               view.qAt(b, h, i, e.idx(d)));
     if (view.lse) {
-      Value lse = e.fadd(e.fmul(top, e.num(kLn2, e.state)), e.log(safeSum));
+      Value lse = e.logSumExp(top, view.sinks ? 1.0 : natural, safeSum);
       e.store(e.select(empty, ninf, lse), view.lse, {b, h, i});
     }
   });

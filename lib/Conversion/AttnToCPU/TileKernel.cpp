@@ -22,14 +22,10 @@ using namespace mlir::attn;
 //   softmax all vertical: a lane is a query, so max and sum need no shuffles
 //   O^T    += V^T P^T, key_rows value columns by q_vectors vectors at a time
 //
-// The running maximum moves only when it grows by more than 8 (in log2 units):
+// The running maximum moves only when it lags by more than 8 (in log2 units):
 // P then stays below 2^8, and after the division by l the result is the same.
 
 namespace {
-
-constexpr double kLog2e = 1.4426950408889634074;
-constexpr double kLn2 = 0.69314718055994530942;
-constexpr double kLazy = 8.0;
 
 class TileKernel {
 public:
@@ -116,13 +112,9 @@ void TileKernel::openScratch(Value scratch) {
 // Loading
 //===----------------------------------------------------------------------===//
 
-/// Q^T of the block, scaled (by log2(e) as well when nothing reads the score in
-/// between); rows beyond the last query are zero.
+/// Q^T of the block; rows beyond the last query are zero.
 void TileKernel::loadQueries() {
-  double scale = host.scale;
-  if (!host.hasScore())
-    scale *= kLog2e;
-  Value factor = e.num(scale, e.state), zero = e.num(0.0, e.state);
+  Value factor = e.num(host.queryFactor(), e.state), zero = e.num(0.0, e.state);
   e.loop(e.idx(0), e.mul(stripCount, qs), 1, [&](Value r) {
     Value s = e.div(r, qs), column = e.rem(r, e.idx(qs));
     e.when(
@@ -284,7 +276,7 @@ TileKernel::Vectors TileKernel::adjust(Value s, Value j0, Value low, Value high,
       Value x = e.loadVec(st, {r, lane(v)});
       if (score) {
         scoreForms[v].bind(4, j);
-        x = e.fmul(scoreForms[v].finish(e, x), e.numVec(kLog2e));
+        x = scoreForms[v].finish(e, e.fmul(x, e.numVec(host.scale)));
       }
       if (masked) {
         maskForms[v].bind(4, j);
@@ -301,11 +293,13 @@ TileKernel::Vectors TileKernel::adjust(Value s, Value j0, Value low, Value high,
 void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
   Value zero = e.numVec(0.0);
+  double factor = host.log2Factor();
   Vectors old, next, moves;
   Value any;
   for (int64_t v = 0; v < qv; ++v) {
     old.push_back(e.loadVec(state, {s, e.idx(0), lane(v)}));
-    moves.push_back(e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(kLazy))));
+    moves.push_back(
+        e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(host.lag()))));
     next.push_back(e.select(moves[v], max[v], old[v]));
     any = any ? e.bor(any, moves[v]) : moves[v];
   }
@@ -313,7 +307,7 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
     Vectors factors;
     for (int64_t v = 0; v < qv; ++v) {
       factors.push_back(
-          e.select(moves[v], e.exp2(e.fsub(old[v], next[v])), e.numVec(1.0)));
+          e.select(moves[v], e.weight(old[v], next[v], factor), e.numVec(1.0)));
       e.storeVec(next[v], state, {s, e.idx(0), lane(v)});
       Value sum = e.loadVec(state, {s, e.idx(1), lane(v)});
       e.storeVec(e.fmul(sum, factors[v]), state, {s, e.idx(1), lane(v)});
@@ -334,23 +328,38 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
     safe.push_back(e.select(empty, zero, next[v]));
     sums.push_back(e.loadVec(state, {s, e.idx(1), lane(v)}));
   }
-  sums = e.loop(low, high, 1, sums, [&](Value r, ValueRange carried) {
-    Vectors total(carried);
-    for (int64_t v = 0; v < qv; ++v) {
-      Value x = e.loadVec(st, {r, lane(v)});
-      Value p = e.exp2(e.fsub(x, safe[v]));
-      if (guarded) {
-        // A negative weight marks a pair whose value must not be touched.
-        Value dead = e.fcmp(arith::CmpFPredicate::OEQ, x, ninf);
-        total[v] = e.fadd(total[v], e.select(dead, zero, p));
-        p = e.select(dead, e.numVec(-1.0), p);
-      } else {
-        total[v] = e.fadd(total[v], p);
-      }
+  auto weigh = [&](Value r, int64_t v) -> Value {
+    Value x = e.loadVec(st, {r, lane(v)});
+    Value p = e.weight(x, safe[v], factor);
+    if (!guarded) {
       e.storeVec(p, st, {r, lane(v)});
+      return p;
     }
-    return total;
-  });
+    // A negative weight marks a pair whose value must not be touched.
+    Value dead = e.fcmp(arith::CmpFPredicate::OEQ, x, ninf);
+    e.storeVec(e.select(dead, e.numVec(-1.0), p), st, {r, lane(v)});
+    return e.select(dead, zero, p);
+  };
+  // Rows are summed in groups, as a tree: fewer roundings of the running sum.
+  auto group = [&](Value from, Value to, int64_t count) {
+    sums = e.loop(from, to, count, sums, [&](Value r, ValueRange carried) {
+      Vectors total(carried);
+      for (int64_t v = 0; v < qv; ++v) {
+        Vectors terms;
+        for (int64_t n = 0; n < count; ++n)
+          terms.push_back(weigh(e.add(r, n), v));
+        for (int64_t width = count; width > 1; width /= 2)
+          for (int64_t n = 0; n < width / 2; ++n)
+            terms[n] = e.fadd(terms[2 * n], terms[2 * n + 1]);
+        total[v] = e.fadd(total[v], terms[0]);
+      }
+      return total;
+    });
+  };
+  constexpr int64_t kGroup = 8;
+  Value whole = e.add(low, e.roundDown(e.sub(high, low), kGroup));
+  group(low, whole, kGroup);
+  group(whole, high, 1);
   for (int64_t v = 0; v < qv; ++v)
     e.storeVec(sums[v], state, {s, e.idx(1), lane(v)});
 }
@@ -445,15 +454,18 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
       Value m = e.loadVec(state, {s, e.idx(0), lane(v)});
       Value l = e.loadVec(state, {s, e.idx(1), lane(v)});
       Value factor = one;
+      double natural = host.naturalFactor();
       if (view.sinks) {
-        // One extra state (o = 0, lse = sink), merged once.
+        // One extra state (o = 0, lse = sink), merged once, in natural units.
         Value sink = e.splat(e.widen(e.load(view.sinks, {h})));
-        sink = e.fmul(sink, e.numVec(kLog2e));
-        Value top = e.fmax(sink, m);
-        Value safeTop = e.select(e.fcmp(arith::CmpFPredicate::OEQ, top, ninf), zero, top);
-        factor = e.exp2(e.fsub(m, safeTop));
-        l = e.fadd(e.fmul(l, factor), e.exp2(e.fsub(sink, safeTop)));
+        Value top = e.fmax(sink, e.fmul(m, e.numVec(natural)));
+        Value none = e.fcmp(arith::CmpFPredicate::OEQ, top, ninf);
+        Value safeTop = e.select(none, zero, top);
+        Value away = e.scaledSum(m, natural, e.fsub(zero, safeTop));
+        factor = e.exp2(e.fmul(away, e.numVec(LoopView::kLog2e)));
+        l = e.fadd(e.fmul(l, factor), e.weight(sink, safeTop, LoopView::kLog2e));
         m = top;
+        natural = 1.0;
       }
       Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
       Value inverse = e.fmul(factor, e.fdiv(one, e.select(empty, one, l)));
@@ -461,8 +473,8 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
         Value x = e.fmul(e.loadVec(ot, {s, column, lane(v)}), inverse);
         e.storeVec(x, ot, {s, column, lane(v)});
       });
-      // lse in the place of m, natural.
-      Value lse = e.fadd(e.fmul(m, e.numVec(kLn2)), e.log(e.select(empty, one, l)));
+      // lse in the place of m.
+      Value lse = e.logSumExp(m, natural, e.select(empty, one, l));
       e.storeVec(e.select(empty, ninf, lse), state, {s, e.idx(0), lane(v)});
       if (check)
         bad[v] = e.loop(e.idx(0), e.idx(host.dv), 1, {bad[v]}, [&](Value column, ValueRange sum) {

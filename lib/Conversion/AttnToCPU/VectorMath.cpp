@@ -9,6 +9,9 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+#include <limits>
+
 using namespace mlir;
 using namespace mlir::attn;
 
@@ -60,6 +63,49 @@ Value Emit::exp2(Value x) {
   Value result = fmul(p, arith::BitcastOp::create(b, loc, type, exponent));
   Value under = fcmp(arith::CmpFPredicate::OLT, x, num(isDouble ? -1022.0 : -126.0, type));
   return select(under, num(0.0, type), result);
+}
+
+/// `factor` as the sum of two numbers of the type.
+static std::pair<double, double> split(long double factor, bool isDouble) {
+  long double high = isDouble ? static_cast<double>(factor) : static_cast<float>(factor);
+  return {static_cast<double>(high), static_cast<double>(factor - high)};
+}
+
+Value Emit::scaledSum(Value x, long double factor, Value y) {
+  Type type = x.getType();
+  auto [high, low] = split(factor, getElementTypeOrSelf(type).isF64());
+  if (low != 0.0)
+    y = fma(x, num(low, type), y);
+  return fma(x, num(high, type), y);
+}
+
+Value Emit::logSumExp(Value m, long double factor, Value l) {
+  // l = f * 2^k with f in [1, 2), and ln(2) = c + d with k * c exact: then
+  // m * factor + k * c may cancel without harm, and the rest is small.
+  constexpr double c = 0.693359375;
+  constexpr double d = -2.1219444005469058277e-4;
+  Type type = l.getType();
+  bool isDouble = getElementTypeOrSelf(type).isF64();
+  unsigned mantissa = isDouble ? 52 : 23;
+  int64_t bias = isDouble ? 1023 : 127;
+  Type intType = integerLike(type, isDouble ? 64 : 32);
+  auto constant = [&](int64_t value) { return integer(*this, value, intType); };
+  Value bits = arith::BitcastOp::create(b, loc, intType, l);
+  Value k = arith::ShRUIOp::create(b, loc, bits, constant(mantissa));
+  k = arith::SubIOp::create(b, loc, k, constant(bias));
+  k = arith::SIToFPOp::create(b, loc, type, k);
+  Value fraction = arith::AndIOp::create(b, loc, bits, constant((int64_t(1) << mantissa) - 1));
+  fraction = arith::OrIOp::create(b, loc, fraction, constant(bias << mantissa));
+  Value f = arith::BitcastOp::create(b, loc, type, fraction);
+  auto [high, low] = split(factor, isDouble);
+  Value rest = fma(k, num(d, type), log(f));
+  if (low != 0.0)
+    rest = fma(m, num(low, type), rest);
+  Value lse = fadd(fma(m, num(high, type), fmul(k, num(c, type))), rest);
+  // NaN and infinity stay what they are.
+  Value finite = fcmp(arith::CmpFPredicate::OLT, l,
+                      num(std::numeric_limits<double>::infinity(), type));
+  return select(finite, lse, l);
 }
 
 Value Emit::widen(Value x) {

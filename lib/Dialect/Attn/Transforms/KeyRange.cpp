@@ -39,7 +39,7 @@ KeyRange KeyRangeBuilder::disjunction(const KeyRange &x, const KeyRange &y) {
 /// document has segment -2: then nothing is known about that end.
 void KeyRangeBuilder::openDocuments() {
   Value last = sub(i1, index(1));
-  Value firstSegment = load("q_segments", {zero, i0}), lastSegment = load("q_segments", {zero, last});
+  Value firstSegment = load("q_segments", {batch, i0}), lastSegment = load("q_segments", {batch, last});
   auto bounds = [&](Value segment, Value &begin, Value &end) {
     Value outside = less(segment, zero);
     Value safe = max(segment, zero);
@@ -149,8 +149,8 @@ KeyRange KeyRangeBuilder::build(ValueRange arguments) {
     Value last = sub(i1, index(1));
     if (op.getCuQ()) {
       openDocuments();
-      firstPosition = load("q_positions", {zero, i0});
-      lastPosition = load("q_positions", {zero, last});
+      firstPosition = load("q_positions", {batch, i0});
+      lastPosition = load("q_positions", {batch, last});
     } else if (op.getAlign() == Alignment::BottomRight && !op.hasDocuments()) {
       Value keys = op.getKvLengths() ? load("kv_lengths", batch) : sk;
       Value queries = op.getQLengths() ? load("q_lengths", batch) : sq;

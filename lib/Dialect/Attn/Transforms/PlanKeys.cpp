@@ -89,24 +89,34 @@ void Planner::deriveDocuments() {
   auto empty = [&](OpFoldResult rows, OpFoldResult columns) -> Value {
     return tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{rows, columns}, b.getI32Type());
   };
-  bool cumulative = static_cast<bool>(op.getCuQ());
-  // With cumulative lengths every batch entry is packed alike.
-  OpFoldResult rows = cumulative ? OpFoldResult(b.getIndexAttr(1)) : batch;
-  SmallVector<Value> outs = {empty(rows, sq), empty(rows, sk)};
-  if (cumulative) {
-    outs.push_back(empty(rows, sq));
-    outs.push_back(empty(rows, sk));
-  }
   bool bottomRight = op.getAlign() == Alignment::BottomRight;
-  auto documents = DocumentsOp::create(b, loc, ValueRange(outs).getTypes(), op.getCuQ(),
-                                       op.getCuKv(), op.getQSegments(), op.getKvSegments(),
-                                       cumulative ? Value() : op.getQLengths(),
-                                       cumulative ? Value() : op.getKvLengths(), outs, bottomRight);
+  // Positions and, from cumulative lengths, segments. With those every batch
+  // entry is packed alike.
+  auto documents = [&](Value cuQ, Value cuKv, Value qSegments, Value kvSegments, Value qLengths,
+                       Value kvLengths) {
+    OpFoldResult rows = cuQ ? OpFoldResult(b.getIndexAttr(1)) : batch;
+    SmallVector<Value> outs = {empty(rows, sq), empty(rows, sk)};
+    if (cuQ)
+      outs.append({empty(rows, sq), empty(rows, sk)});
+    return DocumentsOp::create(b, loc, ValueRange(outs).getTypes(), cuQ, cuKv, qSegments,
+                               kvSegments, qLengths, kvLengths, outs, bottomRight)
+        .getResults();
+  };
+  Value qSegments = op.getQSegments(), kvSegments = op.getKvSegments();
+  ValueRange positions;
+  if (op.getCuQ()) {
+    positions = documents(op.getCuQ(), op.getCuKv(), {}, {}, {}, {});
+    qSegments = positions[2];
+    kvSegments = positions[3];
+  }
+  // Lengths cut documents, batch by batch; that moves bottom_right positions.
+  if (!op.getCuQ() || (bottomRight && (op.getQLengths() || op.getKvLengths())))
+    positions = documents({}, {}, qSegments, kvSegments, op.getQLengths(), op.getKvLengths());
   bool given = static_cast<bool>(op.getQPositions());
-  addAux("q_positions", given ? Value(op.getQPositions()) : Value( documents.getResults()[0]));
-  addAux("kv_positions", given ? Value(op.getKvPositions()) : Value( documents.getResults()[1]));
-  addAux("q_segments", cumulative ? Value(documents.getResults()[2]) : Value(op.getQSegments()));
-  addAux("kv_segments", cumulative ? Value(documents.getResults()[3]) : Value(op.getKvSegments()));
+  addAux("q_positions", given ? Value(op.getQPositions()) : positions[0]);
+  addAux("kv_positions", given ? Value(op.getKvPositions()) : positions[1]);
+  addAux("q_segments", qSegments);
+  addAux("kv_segments", kvSegments);
   addAux("cu_kv", op.getCuKv());
 }
 
