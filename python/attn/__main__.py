@@ -61,7 +61,7 @@ def _cache_stats(_: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(arguments: argparse.Namespace) -> int:
     """Prints versions, libraries, CPU and cache health; 1 when something is wrong."""
     wrong = 0
     print(f"attn       {_build.VERSION}")

@@ -16,12 +16,14 @@ import os
 import shutil
 import threading
 import time
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar
 
 from . import _build, _runtime, cache, ir
 from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeError
 
 __all__ = ["Options", "Program", "program"]
+
+_T = TypeVar("_T")
 
 #: Stages of compilation, in the order of `AttnEmitKind` in attn-c/Compiler.h.
 STAGES = (
@@ -121,7 +123,7 @@ def backend() -> Any:
     return _compiler
 
 
-def interruptible(work: Callable[[], Any]) -> Any:
+def interruptible(work: Callable[[], _T]) -> _T:
     """Runs work on another thread, so that Ctrl-C need not wait for it.
 
     LLVM cannot be stopped halfway. The thread finishes in the background and its
@@ -144,7 +146,7 @@ def interruptible(work: Callable[[], Any]) -> Any:
     done.wait()
     if "error" in box:
         raise box["error"]
-    return box["value"]
+    return box["value"]  # type: ignore[no-any-return]
 
 
 # ---- programs ---------------------------------------------------------------------------
@@ -433,7 +435,7 @@ class Plan:
                 return backend().emit(text, kind, target, options.opt_level)  # type: ignore[no-any-return]
             return backend().run_pipeline(text, stage)  # type: ignore[no-any-return]
 
-        return interruptible(emit)  # type: ignore[no-any-return]
+        return interruptible(emit)
 
     def explain(self) -> str:
         """Why the plan is as it is, and what its runs did so far, as text."""

@@ -181,10 +181,10 @@ def attention(
     plain = (
         mask is bias is sinks is log_weight is q_lengths is kv_lengths is q_positions
         is kv_positions is q_segments is kv_segments is cu_seqlens_q is cu_seqlens_kv
-        is page_table is page_size is score_mod is mask_mod is None
+        is page_table is None and page_size is None and score_mod is None and mask_mod is None
     )  # fmt: skip
     fast_key: Any = None
-    if plain and type(tq) is _Tensor and type(window) is not list:
+    if plain and type(tq) is _Tensor and not isinstance(window, list):
         fast_key = (
             tq.head_signature, tk.head_signature, tv.head_signature, code, causal, window,
             scale, softcap, align, return_lse,
@@ -241,7 +241,7 @@ def attention(
                     f"attention expects one alignment, but got causal={causal!r} and "
                     f"align={align!r}"
                 )
-            align = causal  # type: ignore[assignment]
+            align = causal
         else:
             raise ShapeError(
                 'causal expects "top_left", "bottom_right", True, False or None, but got '

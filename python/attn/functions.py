@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-from . import compiler, frontend, ir, masks, tracing
+from . import _runtime, compiler, frontend, ir, masks, tracing
 from ._runtime import tensor as _tensor
 from .compiler import Options, Plan, Program, as_tensors
 from .errors import CompileError, ShapeError
@@ -63,7 +63,7 @@ class DynamicSize:
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _refuse
     __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __eq__ = __ne__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
@@ -256,7 +256,7 @@ class ArrayTracer:
             "+, - and * work on it inside attn.jit"
         )
 
-    __iter__ = __getitem__ = __float__ = __len__ = __array__  # type: ignore[assignment]
+    __iter__ = __getitem__ = __float__ = __len__ = __array__
 
 
 frontend._tracers.add(ArrayTracer)
@@ -405,7 +405,7 @@ def _trace(
     for t in r.tracers:
         if t._value is None:
             t._as(t._type())
-    text = r.module.finish([x._value for x in results])  # type: ignore[misc]
+    text = r.module.finish([x._value for x in results])
     place = {t._argument: i for i, t in enumerate(r.tracers)}
     count = len(inputs)
     order = []
@@ -497,7 +497,7 @@ class JitFunction:
             found = self._traces.setdefault(tuple(key), [])
         except TypeError:
             raise CompileError(
-                f"{self.__name__} expects arrays and hashable options, but got an argument that "
+                f"{self._function.__name__} expects arrays and hashable options, but got an argument that "
                 "is neither"
             ) from None
         for bound in found:
@@ -524,7 +524,7 @@ class JitFunction:
 
     def mlir(self, *args: Any, **named: Any) -> str:
         """The program for such arguments, without compiling it."""
-        arrays = [compiler._runtime.tensor(a) for a in (*args, *named.values()) if _is_argument(a)]
+        arrays = [_runtime.tensor(a) for a in (*args, *named.values()) if _is_argument(a)]
         return self._trace(args, named, arrays).text
 
     def plan(self, *args: Any, **named: Any) -> Plan:
@@ -594,7 +594,7 @@ class _BoundPlan(Plan):
         if out is None:
             return kernel.run(tensors, None, 0, threads)
         outs = out if isinstance(out, (tuple, list)) else (out,)
-        kernel.run(tensors, [compiler._runtime.out_tensor(o) for o in outs], 0, threads)
+        kernel.run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads)
         return out
 
 
@@ -672,7 +672,7 @@ def compile(
     described = []
     for i in where:
         a = everything[i]
-        t = a if isinstance(a, ArraySpec) else compiler._runtime.tensor(a)
+        t = a if isinstance(a, ArraySpec) else _runtime.tensor(a)
         described.append((names[i], t.dtype, t.shape))
 
     def call(f: Callable[..., Any], inputs: Sequence[ArrayTracer]) -> Any:

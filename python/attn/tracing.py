@@ -296,8 +296,8 @@ class Scalar:
     __le__ = _compare("le")
     __gt__ = _compare("gt")
     __ge__ = _compare("ge")
-    __eq__ = _compare("eq")  # type: ignore[assignment]
-    __ne__ = _compare("ne")  # type: ignore[assignment]
+    __eq__ = _compare("eq")
+    __ne__ = _compare("ne")
     __hash__ = None  # type: ignore[assignment]
 
     def __truediv__(self, other: Any) -> Any:
