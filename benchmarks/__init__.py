@@ -1,0 +1,3 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Benchmarks: one interleaved run, one process per peer, ratios to the machine's own peak."""
