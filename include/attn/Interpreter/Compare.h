@@ -43,10 +43,11 @@ struct Comparison {
 ///     max |got - oracle| <= max(2 * max |plain - oracle|, ulp(M))
 ///
 /// where `plain` is the same program in plain same-dtype arithmetic
-/// (Arithmetic::Plain), M is the largest |v| that any attention saw, or the
-/// largest |oracle| if that is more, and ulp is one unit in the last place of
-/// the type, the coarsest among the result's and those that attention ran in.
-/// With f32 throughout also
+/// (Arithmetic::Plain) and the error that of the worst of its variants: one
+/// order of a few additions may come out exact by luck. M is the largest |v|
+/// that any attention saw, or the largest |oracle| if that is more, and ulp is
+/// one unit in the last place of the type, the coarsest among the result's and
+/// those that attention ran in. With f32 throughout also
 ///
 ///     max |got - oracle| <= 2e-6 * M * max(1, max |s| / 8)
 ///
@@ -62,8 +63,8 @@ struct Comparison {
 /// Example: oracle 1.0, plain 1.001 and got 0.9985 pass at M = 1 with bf16,
 /// since 0.0015 is below both 0.002 and the ulp 0.0078.
 ResultComparison compareResult(const Array &got, const Array &oracle,
-                               const Array &plain, const RunFacts &facts,
-                               bool isLse);
+                               llvm::ArrayRef<const Array *> plain,
+                               const RunFacts &facts, bool isLse);
 
 /// Runs the oracle and plain arithmetic on the same inputs and judges each of
 /// `results` by the rule above.

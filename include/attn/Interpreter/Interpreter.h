@@ -34,6 +34,8 @@ struct RunFacts {
   /// visible pair, over all attention ops that ran.
   double maxAbsValue = 0;
   double maxAbsScore = 0;
+  /// Of all attention ops that ran: queries times keys times head dimension.
+  double multiplications = 0;
   /// The type with the fewest mantissa bits that an attention op computed in.
   DType coarsest = DType::F64;
   /// True for each result that is a log-sum-exp (perhaps sliced or joined).
@@ -42,6 +44,12 @@ struct RunFacts {
 
 struct InterpretOptions {
   Arithmetic arithmetic = Arithmetic::Exact;
+  /// Which of the plain ways, for Arithmetic::Plain. 0: natural exponentials,
+  /// products rounded before they are added, weights normalised first, sums
+  /// from front to back. 1: powers of two, fused multiply-add, normalised last,
+  /// sums from back to front. Further even and odd numbers are these two with
+  /// sums in shuffled orders.
+  unsigned variant = 0;
   /// Filled when not null.
   RunFacts *facts = nullptr;
 };
