@@ -90,7 +90,11 @@ def compiler_fingerprint() -> str:
     return f"{info.st_size}-{info.st_mtime_ns}"
 
 
-def cache_key(text: str, options: Options) -> dict[str, Any]:
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def cache_key(text: str | bytes, options: Options) -> dict[str, Any]:
     """Everything that the package of a program depends on."""
     return {
         "format": 1,
@@ -100,7 +104,7 @@ def cache_key(text: str, options: Options) -> dict[str, Any]:
         "cpu": cpu_fingerprint(),
         "target": options.target,
         "opt_level": options.opt_level,
-        "ir_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "ir_sha256": hashlib.sha256(_bytes(text)).hexdigest(),
     }
 
 
@@ -156,7 +160,7 @@ class Program:
     """A compiled program: its text, its kernel, and where it came from.
 
     Attributes:
-      text: the program in the `attn` dialect.
+      text: the program in the `attn` dialect, or its bytecode.
       kernel: the loaded entry.
       arguments, results: the signature, with the arguments' names in `names`.
       source: ``"compiled"`` or ``"disk"``; ``"file"`` for a loaded package.
@@ -164,7 +168,7 @@ class Program:
     """
 
     def __init__(
-        self, text: str | None, options: Options, kernel: Any, source: str, entry: str,
+        self, text: str | bytes | None, options: Options, kernel: Any, source: str, entry: str,
         package: bytes,
     ) -> None:  # fmt: skip
         self.text = text
@@ -184,14 +188,14 @@ class Program:
         kernel.set_results([t.dtype for t in self.results], [len(t.dims) for t in self.results])
 
 
-_programs: dict[tuple[str, str, Options], Program] = {}
-_locks: dict[tuple[str, str, Options], threading.Lock] = {}
+_programs: dict[tuple[str | bytes, str, Options], Program] = {}
+_locks: dict[tuple[str | bytes, str, Options], threading.Lock] = {}
 _guard = threading.Lock()
 #: How many programs this process compiled and how many it took from disk.
 counters = {"compiled": 0, "disk": 0}
 
 
-def program(text: str, options: Options = Options(), entry: str = "main") -> Program:
+def program(text: str | bytes, options: Options = Options(), entry: str = "main") -> Program:
     """Returns the compiled program of a text, compiling it if need be.
 
     Raises:
@@ -216,7 +220,7 @@ def program(text: str, options: Options = Options(), entry: str = "main") -> Pro
     return found
 
 
-def _find(text: str, options: Options, entry: str) -> Program:
+def _find(text: str | bytes, options: Options, entry: str) -> Program:
     store = cache.default_cache()
     if store is None:
         return interruptible(lambda: _compile(text, options, entry))
@@ -240,7 +244,8 @@ def _find(text: str, options: Options, entry: str) -> Program:
 
 
 def _from_disk(
-    store: cache.Cache, key: Mapping[str, Any], text: str, options: Options, entry: str
+    store: cache.Cache, key: Mapping[str, Any], text: str | bytes, options: Options,
+    entry: str,
 ) -> Program | None:
     package = store.load(key)
     if package is None:
@@ -253,7 +258,7 @@ def _from_disk(
         return None
 
 
-def _compile(text: str, options: Options, entry: str) -> Program:
+def _compile(text: str | bytes, options: Options, entry: str) -> Program:
     compiler = backend()
     folder = cache.private_folder()
     try:
@@ -262,37 +267,62 @@ def _compile(text: str, options: Options, entry: str) -> Program:
         compiler.compile_to_file(text, path, target, options.opt_level, options.verify)
         with open(path, "rb") as f:
             package = f.read()
-        kernel = _runtime.Kernel(path, entry)
     except OSError as e:
         if isinstance(e, AttnError):
             raise
         raise ResourceError(f"cannot write a package: {e.strerror or e}") from e
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Program(text, options, kernel, "compiled", entry, package)
+    return open_package(package, text, options, "compiled", entry)
 
 
 def open_package(
-    package: bytes, text: str | None, options: Options, source: str, entry: str
+    package: bytes, text: str | bytes | None, options: Options, source: str, entry: str
 ) -> Program:
     """Loads a package from memory.
 
     The bytes that were checked are the ones that are loaded: they go to a
     private file that nobody else can reach, and whose name goes at once.
     """
-    folder = cache.private_folder()
     try:
-        path = os.path.join(folder, "package.so")
-        with open(path, "wb") as f:
-            f.write(package)
-        kernel = _runtime.Kernel(path, entry)
-    except OSError as e:
-        if isinstance(e, AttnError):
-            raise
-        raise ResourceError(f"cannot write a temporary package: {e.strerror or e}") from e
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = cache.private_folder()
+        try:
+            path = os.path.join(folder, "package.so")
+            with open(path, "wb") as f:
+                f.write(package)
+            kernel = _runtime.Kernel(path, entry)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except (CacheError, ResourceError, OSError) as first:
+        # A temporary folder may be full, or mounted so that nothing in it can be
+        # executed; memory that has a file's face is the other place.
+        try:
+            kernel = _open_in_memory(package, entry)
+        except (AttnError, OSError):
+            if isinstance(first, AttnError):
+                raise first from None
+            raise ResourceError(
+                f"cannot write a temporary package: {first.strerror or first}"
+            ) from first
     return Program(text, options, kernel, source, entry, package)
+
+
+#: Descriptors of packages loaded from memory. They stay open, because the loader
+#: knows an object by its path, and a closed descriptor's path is used again.
+_held: list[int] = []
+
+
+def _open_in_memory(package: bytes, entry: str) -> Any:
+    fd = os.memfd_create("attn-package")
+    try:
+        with open(fd, "wb", closefd=False) as f:
+            f.write(package)
+        kernel = _runtime.Kernel(f"/proc/self/fd/{fd}", entry)
+    except BaseException:
+        os.close(fd)
+        raise
+    _held.append(fd)
+    return kernel
 
 
 def _after_fork() -> None:
@@ -424,7 +454,7 @@ class Plan:
             raise CompileError(
                 "a plan loaded from a package has no program text; keep the .mlir file beside it"
             )
-        if stage == "attn":
+        if stage == "attn" and isinstance(text, str):
             return text
         options = self._program.options
         target = None if options.target == "host" else options.target

@@ -469,7 +469,7 @@ class JitFunction:
         self._traces: dict[Any, list[_Bound]] = {}
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        for a in args:
+        for a in (*args, *named.values()) if named else args:
             if type(a) is ArrayTracer:
                 # Inside another traced function: becomes part of it.
                 return self._function(*args, **named)
@@ -636,7 +636,7 @@ def compile(
 
     Args:
       what: a function (such as `attn.attention` itself) together with example
-        arguments; or the text of a module.
+        arguments; or a module's text, or its bytecode as bytes.
       *args, **named: the function's arguments: arrays or `attn.spec(shape, dtype)` for
         arrays, anything else as it is.
       target: ``"host"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` or ``"generic"``.
@@ -658,8 +658,7 @@ def compile(
     if isinstance(what, (str, bytes)):
         if args or named:
             raise CompileError("compiling a text expects no arguments, but got some")
-        text = what.decode() if isinstance(what, bytes) else what
-        return Plan(compiler.program(text, options, entry))
+        return Plan(compiler.program(what, options, entry))
     function = what._function if isinstance(what, JitFunction) else what
     if not callable(function):
         raise CompileError(

@@ -63,6 +63,21 @@ void check(int status) {
   }
 }
 
+/// A program: text as str, or text or bytecode as bytes.
+std::string read(nb::handle program) {
+  char *data = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_Check(program.ptr())) {
+    if (PyBytes_AsStringAndSize(program.ptr(), &data, &size) != 0)
+      throw nb::python_error();
+    return std::string(data, size_t(size));
+  }
+  const char *text = PyUnicode_AsUTF8AndSize(program.ptr(), &size);
+  if (!text)
+    throw nb::python_error();
+  return std::string(text, size_t(size));
+}
+
 /// Takes the text of an AttnString and frees it.
 std::string take(AttnString &s) {
   std::string text = s.data ? std::string(s.data, s.size) : std::string();
@@ -93,8 +108,9 @@ NB_MODULE(_compiler, m) {
 
   m.def(
       "compile_to_file",
-      [](const std::string &ir, const std::string &path,
+      [](nb::handle program, const std::string &path,
          const std::optional<std::string> &target, int optLevel, bool verify) {
+        std::string ir = read(program);
         AttnCompileOptions options = makeOptions(target, optLevel, verify);
         int status;
         {
@@ -104,11 +120,12 @@ NB_MODULE(_compiler, m) {
         }
         check(status);
       },
-      "ir"_a, "path"_a, "target"_a = nb::none(), "opt_level"_a = 3,
+      "program"_a, "path"_a, "target"_a = nb::none(), "opt_level"_a = 3,
       "verify"_a = true);
   m.def(
       "run_pipeline",
-      [](const std::string &ir, const std::string &pipeline) {
+      [](nb::handle program, const std::string &pipeline) {
+        std::string ir = read(program);
         AttnString out = {};
         int status;
         {
@@ -119,11 +136,12 @@ NB_MODULE(_compiler, m) {
         check(status);
         return take(out);
       },
-      "ir"_a, "pipeline"_a);
+      "program"_a, "pipeline"_a);
   m.def(
       "emit",
-      [](const std::string &ir, int kind,
-         const std::optional<std::string> &target, int optLevel) {
+      [](nb::handle program, int kind, const std::optional<std::string> &target,
+         int optLevel) {
+        std::string ir = read(program);
         AttnCompileOptions options = makeOptions(target, optLevel, true);
         AttnString out = {};
         int status;
@@ -135,10 +153,11 @@ NB_MODULE(_compiler, m) {
         check(status);
         return take(out);
       },
-      "ir"_a, "kind"_a, "target"_a = nb::none(), "opt_level"_a = 3);
+      "program"_a, "kind"_a, "target"_a = nb::none(), "opt_level"_a = 3);
   m.def(
       "signature",
-      [](const std::string &ir, const std::string &entry) {
+      [](nb::handle program, const std::string &entry) {
+        std::string ir = read(program);
         AttnString out = {};
         int status;
         {
@@ -148,11 +167,12 @@ NB_MODULE(_compiler, m) {
         check(status);
         return take(out);
       },
-      "ir"_a, "entry"_a);
+      "program"_a, "entry"_a);
   m.def(
       "explain",
-      [](const std::string &ir, const std::optional<std::string> &target,
+      [](nb::handle program, const std::optional<std::string> &target,
          int optLevel) {
+        std::string ir = read(program);
         AttnCompileOptions options = makeOptions(target, optLevel, true);
         AttnString out = {};
         int status;
@@ -163,12 +183,13 @@ NB_MODULE(_compiler, m) {
         check(status);
         return take(out);
       },
-      "ir"_a, "target"_a = nb::none(), "opt_level"_a = 3);
+      "program"_a, "target"_a = nb::none(), "opt_level"_a = 3);
   m.def(
       "interpret",
-      [](const std::string &ir, const std::string &entry,
+      [](nb::handle program, const std::string &entry,
          const std::vector<uintptr_t> &args,
          const std::vector<uintptr_t> &results) {
+        std::string ir = read(program);
         std::vector<DLTensor *> in = toTensors(args), out = toTensors(results);
         int status;
         {
@@ -178,11 +199,12 @@ NB_MODULE(_compiler, m) {
         }
         check(status);
       },
-      "ir"_a, "entry"_a, "args"_a, "results"_a);
+      "program"_a, "entry"_a, "args"_a, "results"_a);
   m.def(
       "interpret_shapes",
-      [](const std::string &ir, const std::string &entry,
+      [](nb::handle program, const std::string &entry,
          const std::vector<uintptr_t> &args, int totalRank) {
+        std::string ir = read(program);
         std::vector<DLTensor *> in = toTensors(args);
         std::vector<int64_t> dims(totalRank + 1);
         int status;
@@ -195,6 +217,6 @@ NB_MODULE(_compiler, m) {
         dims.pop_back();
         return dims;
       },
-      "ir"_a, "entry"_a, "args"_a, "total_rank"_a);
+      "program"_a, "entry"_a, "args"_a, "total_rank"_a);
   m.def("fingerprint", [] { return attnCompilerFingerprint(); });
 }

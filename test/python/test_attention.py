@@ -11,6 +11,7 @@ import pytest
 
 import attn
 from attn import reference
+from conftest import BUILD
 
 RNG = np.random.default_rng(11)
 BF16 = ml_dtypes.bfloat16
@@ -541,6 +542,25 @@ def test_compiling_text():
         attn.compile(text.replace("tensor<?x?x?x64xf32>,", "tensor<?x?x?x32xf32>,", 1))
     with pytest.raises(attn.AttnError):
         attn.compile(text, entry="other")
+
+
+def test_compiling_bytecode(tmp_path):
+    import shutil
+    import subprocess
+
+    text = attn.compile(attn.attention, *[attn.spec((None, None, None, 64))] * 3).mlir()
+    tool = shutil.which("attn-opt") or str(BUILD / "bin" / "attn-opt")
+    done = subprocess.run([tool, "-", "--emit-bytecode"], input=text.encode(), capture_output=True, check=True)  # fmt: skip
+    bytecode = done.stdout
+    assert bytecode[:4] == b"ML\xefR"
+    plan = attn.compile(bytecode)
+    q = rand(1, 1, 4, 64)
+    near(plan.run(q, q, q), reference.attention(q, q, q)[0], np.float32, 4)
+    assert "attn.attention" in plan.mlir()
+    # Fault 3: cut short anywhere, it is refused and nothing falls over.
+    for length in range(4, len(bytecode), max(1, len(bytecode) // 12)):
+        with pytest.raises(attn.AttnError):
+            attn.compile(bytecode[:length])
 
 
 # ---- shims -------------------------------------------------------------------------------------

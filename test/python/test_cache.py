@@ -278,6 +278,28 @@ def test_fault_19_full_disk_warns_once_and_leaves_nothing(cache_dir, stand_in):
         subprocess.run(["umount", str(cache_dir)], check=True)
 
 
+def test_fault_18_folder_that_nothing_may_be_executed_from(cache_dir, stand_in, tmp_path, monkeypatch):
+    import tempfile
+
+    held = len(compiler._held)
+    place = tmp_path / "noexec"
+    place.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(place)], capture_output=True
+    ).returncode:
+        pytest.skip("expects the right to mount a tmpfs")
+    try:
+        monkeypatch.setattr(tempfile, "tempdir", str(place))
+        assert call().source == "compiled"
+        assert call().source == "disk"
+        assert cache.stats()["corrupt_rebuilt"] == 0
+        assert list(place.iterdir()) == []
+        assert len(compiler._held) == held + 2
+    finally:
+        # Lazily: a failed load may have left a mapping behind.
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
 def test_fault_19_io_error_while_flushing_leaves_nothing(cache_dir, stand_in, monkeypatch):
     def fail(fd):
         raise OSError(5, "Input/output error")
