@@ -389,6 +389,19 @@ def _unpack(data: bytes, key: Mapping[str, Any] | None) -> tuple[bytes | None, s
 # ---- private temporary files -------------------------------------------------------
 
 
+def private_places() -> list[str]:
+    """Where folders of mode 0700 may be made for files that only this process uses."""
+    places = [tempfile.gettempdir(), "/dev/shm"]
+    store = default_cache()
+    if store is not None:
+        try:
+            store.check_root()
+            places.append(store.root)
+        except (Unusable, OSError):
+            pass
+    return list(dict.fromkeys(places))
+
+
 def private_folder() -> str:
     """Makes a folder of mode 0700 for files that only this process uses.
 
@@ -396,7 +409,7 @@ def private_folder() -> str:
       ResourceError: no temporary folder can be written.
     """
     reasons = []
-    for base in dict.fromkeys((tempfile.gettempdir(), "/dev/shm")):
+    for base in private_places():
         try:
             return tempfile.mkdtemp(prefix="attn-", dir=base)
         except OSError as e:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 import time
 from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar
@@ -284,45 +285,29 @@ def open_package(
     The bytes that were checked are the ones that are loaded: they go to a
     private file that nobody else can reach, and whose name goes at once.
     """
-    try:
-        folder = cache.private_folder()
+    first: Exception | None = None
+    # A temporary folder may be full, or mounted so that nothing in it can be
+    # executed; then the next place is tried.
+    for base in cache.private_places():
+        try:
+            folder = tempfile.mkdtemp(prefix="attn-", dir=base)
+        except OSError as e:
+            first = first or e
+            continue
         try:
             path = os.path.join(folder, "package.so")
             with open(path, "wb") as f:
                 f.write(package)
             kernel = _runtime.Kernel(path, entry)
+            return Program(text, options, kernel, source, entry, package)
+        except OSError as e:  # CacheError is one, too
+            first = first or e
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    except (CacheError, ResourceError, OSError) as first:
-        # A temporary folder may be full, or mounted so that nothing in it can be
-        # executed; memory that has a file's face is the other place.
-        try:
-            kernel = _open_in_memory(package, entry)
-        except (AttnError, OSError):
-            if isinstance(first, AttnError):
-                raise first from None
-            raise ResourceError(
-                f"cannot write a temporary package: {first.strerror or first}"
-            ) from first
-    return Program(text, options, kernel, source, entry, package)
-
-
-#: Descriptors of packages loaded from memory. They stay open, because the loader
-#: knows an object by its path, and a closed descriptor's path is used again.
-_held: list[int] = []
-
-
-def _open_in_memory(package: bytes, entry: str) -> Any:
-    fd = os.memfd_create("attn-package")
-    try:
-        with open(fd, "wb", closefd=False) as f:
-            f.write(package)
-        kernel = _runtime.Kernel(f"/proc/self/fd/{fd}", entry)
-    except BaseException:
-        os.close(fd)
-        raise
-    _held.append(fd)
-    return kernel
+    if isinstance(first, AttnError):
+        raise first
+    reason = first.strerror if isinstance(first, OSError) else "there is no temporary folder"
+    raise ResourceError(f"cannot write a temporary package: {reason}") from first
 
 
 def _after_fork() -> None:
