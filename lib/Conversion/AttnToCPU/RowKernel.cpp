@@ -182,7 +182,9 @@ Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool 
   // st holds a multiple of `lanes` scores, so vectors may start below `low`.
   Value from = e.roundDown(low, w);
   Value whole = e.max(from, e.roundDown(e.min(high, e.sub(view.sk, j0)), w));
-  Value max = e.loop(from, whole, w, {none}, [&](Value c, ValueRange carried) {
+  if (guarded) // one form for both
+    whole = from;
+  Value max = guarded ? none : e.loop(from, whole, w, {none}, [&](Value c, ValueRange carried) {
     return vectorAt(c, carried[0], true);
   })[0];
   max = e.loop(whole, high, w, {max}, [&](Value c, ValueRange carried) {
@@ -295,7 +297,10 @@ void RowKernel::row(Value r, Value j0, Value count) {
   e.when(e.lt(low, high), [&] {
     scores(r, j0, low, high);
     Value max;
-    if (host.hasVisible()) {
+    if (host.hasVisible() && guarded) {
+      // The rare form need not know that a mask hides nothing.
+      max = adjust(h, i, j0, low, high, true);
+    } else if (host.hasVisible()) {
       Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
                           e.le(e.add(j0, high), range.fullEnd));
       max = e.choose(

@@ -406,32 +406,25 @@ void TileKernel::strip(Value s, Value j0, Value count) {
   Value high = e.min(e.sub(range.end, j0), count);
   e.when(e.lt(low, high), [&] {
     Value lowTile = e.roundDown(low, kr), highTile = e.mul(e.ceilDiv(high, kr), kr);
-    Value masked;
-    if (host.hasVisible()) {
-      Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
-                          e.le(e.add(j0, high), range.fullEnd));
-      masked = arith::XOrIOp::create(e.b, e.loc, full,
-                                     arith::ConstantIntOp::create(e.b, e.loc, 1, 1));
-    }
-    auto run = [&](bool mask) -> Vectors {
-      auto separate = [&]() -> Vectors {
-        scores(s, lowTile, highTile, /*track=*/false);
-        return adjust(s, j0, low, high, mask);
-      };
-      if (mask || host.hasScore())
-        return separate();
-      // The maximum comes with the scores, unless rows outside [low, high) were
+    Vectors max = scores(s, lowTile, highTile, /*track=*/!host.hasScore());
+    auto adjusted = [&](bool masked) -> Vectors { return adjust(s, j0, low, high, masked); };
+    Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
+                        e.le(e.add(j0, high), range.fullEnd));
+    auto unmasked = [&]() -> Vectors {
+      if (host.hasScore())
+        return adjusted(false);
+      // The maximum came with the scores, unless rows outside [low, high) were
       // computed along: a zero row's score must not enter it.
       Value exact = e.band(e.cmp(arith::CmpIPredicate::eq, low, lowTile),
                            e.cmp(arith::CmpIPredicate::eq, high, highTile));
-      return e.choose(
-          exact, [&] { return scores(s, lowTile, highTile, /*track=*/true); }, separate);
+      return e.choose(exact, [&] { return max; }, [&] { return adjusted(false); });
     };
-    Vectors max;
-    if (masked)
-      max = e.choose(masked, [&] { return run(true); }, [&] { return run(false); });
+    if (!host.hasVisible())
+      max = unmasked();
+    else if (guarded) // the rare form need not know that a mask hides nothing
+      max = adjusted(true);
     else
-      max = run(false);
+      max = e.choose(full, unmasked, [&] { return adjusted(true); });
     softmax(s, low, high, max);
     values(s, low, high);
   });
