@@ -112,8 +112,9 @@ configure() {
     return
   fi
   say "configuring $build"
-  # lld on PATH may be an older one; the folder of LLVM 22 goes first.
-  run configure env PATH="$llvm/bin:$PATH" cmake -S "$root" -B "$build" "${args[@]}"
+  # --fresh: a changed compiler in an old cache makes CMake forget half of the
+  # options. lld on PATH may be an older one; the folder of LLVM 22 goes first.
+  run configure env PATH="$llvm/bin:$PATH" cmake --fresh -S "$root" -B "$build" "${args[@]}"
   echo "$key" >"$build/.configured"
 }
 
