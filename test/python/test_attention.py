@@ -340,6 +340,18 @@ def test_fault_13_huge_scores(size):
         near(out, want[0], np.float32, 4)
 
 
+@pytest.mark.parametrize("queries", [1, 40])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_fault_13_one_score_of_any_size_takes_all(queries, sign):
+    """exp(s - max) is exactly 1 at the maximum, however s was rounded."""
+    for power in np.arange(0, 34, 0.5):
+        q, k = np.zeros((1, 1, queries, 64), np.float32), np.zeros((1, 1, 1, 64), np.float32)
+        q[..., 0], k[..., 0] = sign * np.float32(10.0**power), 8
+        out, lse = attn.attention(q, k, np.ones_like(k), return_lse=True)
+        assert (out == 1).all(), 10.0**power
+        assert np.allclose(lse, sign * 10.0**power, rtol=1e-5), 10.0**power
+
+
 def test_fault_14_rows_that_see_nothing():
     q, k, v = rand(1, 2, 30, 64), rand(1, 2, 50, 64), rand(1, 2, 50, 64)
     mask = RNG.random((30, 50)) < 0.5
