@@ -94,8 +94,8 @@ configure() {
   local args=(
     -G Ninja
     -DCMAKE_BUILD_TYPE=Release
-    -DCMAKE_C_COMPILER=clang-22
-    -DCMAKE_CXX_COMPILER=clang++-22
+    -DCMAKE_C_COMPILER="$llvm/bin/clang"
+    -DCMAKE_CXX_COMPILER="$llvm/bin/clang++"
     -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld
     -DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=lld
     -DCMAKE_MODULE_LINKER_FLAGS=-fuse-ld=lld
