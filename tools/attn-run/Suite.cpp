@@ -188,6 +188,11 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
     }
     llvm::outs().flush();
   }
+  llvm::outs().flush();
+  if (counts[0] == 0)
+    llvm::errs() << "error: expects '" << folder
+                 << "' to hold a program for backend '" << options.backend
+                 << "' that passes, but got none\n";
   if (options.json)
     llvm::outs() << llvm::json::Value(
                         llvm::json::Object{{"backend", options.backend},
@@ -199,9 +204,5 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
   else
     llvm::outs() << counts[0] << " passed, " << counts[1] << " failed, "
                  << counts[2] << " skipped\n";
-  if (counts[0] == 0)
-    llvm::errs() << "error: expects '" << folder
-                 << "' to hold a program for backend '" << options.backend
-                 << "' that passes, but got none\n";
   return counts[1] || !counts[0];
 }
