@@ -160,7 +160,6 @@ private:
   }
 };
 
-#ifdef ATTN_RUN_CPU
 class CpuBackend : public Backend {
 public:
   CpuBackend(const Program &program, int threads)
@@ -189,10 +188,8 @@ private:
   AttnPackage *package = nullptr;
   double compileSeconds = 0;
 };
-#endif
 } // namespace
 
-#ifdef ATTN_RUN_CPU
 llvm::Error CpuBackend::compile() {
   auto start = std::chrono::steady_clock::now();
   llvm::SmallString<128> name;
@@ -264,7 +261,6 @@ CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
         Array::fromMemory(*dtypeOf(type), output->shape, output->data));
   return outcome;
 }
-#endif
 
 //===----------------------------------------------------------------------===//
 // By name
@@ -280,10 +276,8 @@ attnrun::makeBackend(llvm::StringRef name, const Program &program,
                      int threads) {
   if (name == "oracle")
     return std::make_unique<OracleBackend>(program);
-#ifdef ATTN_RUN_CPU
   if (name == "cpu")
     return std::make_unique<CpuBackend>(program, threads);
-#endif
   return fail("expects --backend to be one of " +
               llvm::join(backendNames(), ", ") + ", but got '" + name + "'");
 }
