@@ -16,7 +16,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
+#include <shared_mutex>
 
 using namespace attn;
 using namespace attn::capi;
@@ -28,6 +28,7 @@ static std::string &lastError() {
 
 /// Made once: filling it takes longer than compiling a small program.
 static const mlir::DialectRegistry &sharedRegistry() {
+  std::shared_lock<ForkGate> noFork(forkGate());
   static const mlir::DialectRegistry *registry = [] {
     auto *made = new mlir::DialectRegistry;
     attn::registerAllDialects(*made);
@@ -40,9 +41,10 @@ static const mlir::DialectRegistry &sharedRegistry() {
 
 /// Without threads: calls come from many threads already, and a process may
 /// fork after a call.
-Program::Program(std::unique_ptr<llvm::MemoryBuffer> source)
+Program::Program(std::unique_ptr<llvm::MemoryBuffer> source,
+                 const mlir::DialectRegistry &registry)
     : source(std::move(source)),
-      context(sharedRegistry(), mlir::MLIRContext::Threading::DISABLED),
+      context(registry, mlir::MLIRContext::Threading::DISABLED),
       log(&context, this->source.get()) {
   context.printOpOnDiagnostic(false);
 }
@@ -90,18 +92,19 @@ int capi::withProgram(const char *ir, size_t len, llvm::StringRef name,
                                         std::to_string(len));
     return report(fault);
   }
+  const mlir::DialectRegistry &registry = sharedRegistry();
   std::unique_ptr<llvm::MemoryBuffer> source = guardSource(
       llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(ir, len), name),
-      sharedRegistry(), limits, fault);
+      registry, limits, fault);
   if (!source)
     return report(fault);
 
-  std::shared_lock<std::shared_mutex> notAlone(forkGate());
+  std::shared_lock<ForkGate> noFork(forkGate());
   runRecovering(
       "the compiler",
       [&] {
         auto begin = std::chrono::steady_clock::now();
-        Program program(std::move(source));
+        Program program(std::move(source), registry);
         program.module = parseIR(*program.source, &program.context, program.log,
                                  limits, fault);
         program.parseSeconds = std::chrono::duration<double>(

@@ -19,7 +19,8 @@ namespace attn::capi {
 
 /// A program under work: its own context, parsed and verified.
 struct Program {
-  explicit Program(std::unique_ptr<llvm::MemoryBuffer> source);
+  Program(std::unique_ptr<llvm::MemoryBuffer> source,
+          const mlir::DialectRegistry &registry);
 
   /// Runs a pass pipeline (without `builtin.module(...)` around it).
   bool run(llvm::StringRef pipeline, bool verify, Fault &fault);

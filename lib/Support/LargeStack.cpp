@@ -7,9 +7,12 @@
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/ErrorHandling.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <pthread.h>
 #include <signal.h>
 
@@ -45,39 +48,82 @@ bool attn::runOnLargeStack(llvm::function_ref<void()> work, Fault &fault) {
   return true;
 }
 
+/// Set when this thread's work found no memory, which LLVM cannot survive.
+static thread_local bool outOfMemory = false;
+static thread_local bool recovering = false;
+
 namespace {
 /// LLVM's recovery is switched on for the process; this counts who wants it.
+/// Likewise the handler that tells a lack of memory from other crashes.
 class Recovery {
 public:
   Recovery() {
     std::lock_guard<std::mutex> lock(mutex);
-    if (users++ == 0)
+    if (users++ == 0) {
       llvm::CrashRecoveryContext::Enable();
+      before = std::set_new_handler(noMemory);
+    }
+    recovering = true;
+    outOfMemory = false;
   }
   ~Recovery() {
+    recovering = false;
     std::lock_guard<std::mutex> lock(mutex);
-    if (--users == 0)
+    if (--users == 0) {
+      std::set_new_handler(before);
       llvm::CrashRecoveryContext::Disable();
+    }
   }
 
 private:
+  static void noMemory() {
+    if (recovering) {
+      outOfMemory = true;
+      abort();
+    }
+    // Another thread's affair: what would have happened without us. Without a
+    // handler operator new throws, which this file is compiled not to do.
+    std::new_handler handler = before;
+    if (handler)
+      handler();
+    else
+      std::set_new_handler(nullptr);
+  }
+
   static std::mutex mutex;
   static unsigned users;
+  static std::new_handler before;
 };
 std::mutex Recovery::mutex;
 unsigned Recovery::users = 0;
+std::new_handler Recovery::before = nullptr;
 } // namespace
+
+/// LLVM's own allocations do not go through operator new.
+static void installBadAllocHandler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::install_bad_alloc_error_handler(
+        [](void *, const char *, bool) {
+          outOfMemory = true;
+          abort();
+        },
+        nullptr);
+  });
+}
 
 bool attn::runRecovering(llvm::StringRef what, llvm::function_ref<void()> work,
                          Fault &fault) {
-  bool survived = true;
+  bool survived = true, noMemory = false;
   int code = 0;
+  installBadAllocHandler();
   bool ran = runOnLargeStack(
       [&] {
         Recovery recovery;
         llvm::CrashRecoveryContext context;
         survived = context.RunSafely(work);
         code = context.RetCode;
+        noMemory = outOfMemory;
       },
       fault);
   if (!ran)
@@ -85,6 +131,9 @@ bool attn::runRecovering(llvm::StringRef what, llvm::function_ref<void()> work,
   if (!survived) {
     // What the work found out before it crashed tells less than the crash.
     fault = Fault();
+    if (noMemory)
+      return fault.set(FaultClass::Resource,
+                       (what + " expects more memory than there is").str());
     fault.set(FaultClass::Compile,
               ("internal error: " + what + " crashed (code " +
                llvm::Twine(code) + "); please report the program")

@@ -26,15 +26,57 @@
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
+#include <new>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 using namespace attn;
 
-std::shared_mutex &attn::forkGate() {
-  static std::shared_mutex gate;
+//===----------------------------------------------------------------------===//
+// Forks
+//===----------------------------------------------------------------------===//
+
+void ForkGate::lock_shared() {
+  std::unique_lock<std::mutex> lock(mutex);
+  changed.wait(lock, [&] { return !closed && !waiting; });
+  ++inside;
+}
+
+void ForkGate::unlock_shared() {
+  std::lock_guard<std::mutex> lock(mutex);
+  --inside;
+  changed.notify_all();
+}
+
+void ForkGate::lock() {
+  std::unique_lock<std::mutex> lock(mutex);
+  ++waiting;
+  changed.wait(lock, [&] { return !closed && !inside; });
+  --waiting;
+  closed = true;
+}
+
+void ForkGate::unlock() {
+  std::lock_guard<std::mutex> lock(mutex);
+  closed = false;
+  changed.notify_all();
+}
+
+void ForkGate::reset() {
+  // Other threads, and what they waited for, are not in the child.
+  new (this) ForkGate;
+}
+
+ForkGate &attn::forkGate() {
+  static ForkGate &gate = *[] {
+    auto *made = new ForkGate;
+    pthread_atfork([] { forkGate().lock(); }, [] { forkGate().unlock(); },
+                   [] { forkGate().reset(); });
+    return made;
+  }();
   return gate;
 }
 
@@ -371,6 +413,27 @@ static std::string readInChild(const llvm::MemoryBuffer &source,
   return answer;
 }
 
+/// Seconds that the child may take for `source`.
+static unsigned secondsFor(const llvm::MemoryBuffer &source,
+                           const Limits &limits) {
+  return limits.bytecodeSeconds + (source.getBufferSize() >> 20);
+}
+
+/// Bounds what a malformed file can make the reader ask for.
+static void limitMemory(size_t more) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  unsigned long pages = 0;
+  if (!file || fscanf(file, "%lu", &pages) != 1)
+    return;
+  fclose(file);
+  rlim_t bytes = rlim_t(pages) * sysconf(_SC_PAGESIZE) + more;
+  struct rlimit now;
+  if (getrlimit(RLIMIT_AS, &now) == 0 && bytes < now.rlim_cur) {
+    now.rlim_cur = bytes;
+    setrlimit(RLIMIT_AS, &now);
+  }
+}
+
 [[noreturn]] static void childMain(int pipeEnd,
                                    const llvm::MemoryBuffer &source,
                                    const mlir::DialectRegistry &registry,
@@ -386,7 +449,8 @@ static std::string readInChild(const llvm::MemoryBuffer &source,
   if (null >= 0)
     dup2(null, STDERR_FILENO);
   // When the parent dies, or waits no longer.
-  alarm(limits.bytecodeSeconds + 1);
+  alarm(secondsFor(source, limits) + 1);
+  limitMemory(limits.bytecodeMemory);
   std::string answer = readInChild(source, registry, limits);
   for (size_t sent = 0; sent < answer.size();) {
     ssize_t n = write(pipeEnd, answer.data() + sent, answer.size() - sent);
@@ -412,13 +476,10 @@ bytecodeToText(const llvm::MemoryBuffer &source,
                                         strerror(errno));
     return nullptr;
   }
-  pid_t child;
-  {
-    std::unique_lock<std::shared_mutex> alone(forkGate());
-    child = fork();
-    if (child == 0)
-      childMain(ends[1], source, registry, limits);
-  }
+  forkGate(); // From now on it is there, so that fork() goes through it.
+  pid_t child = fork();
+  if (child == 0)
+    childMain(ends[1], source, registry, limits);
   int forkError = errno;
   close(ends[1]);
   if (child < 0) {
@@ -432,7 +493,7 @@ bytecodeToText(const llvm::MemoryBuffer &source,
 
   std::string answer;
   auto deadline = std::chrono::steady_clock::now() +
-                  std::chrono::seconds(limits.bytecodeSeconds);
+                  std::chrono::seconds(secondsFor(source, limits));
   bool late = false, large = false;
   char chunk[1 << 16];
   for (;;) {
@@ -469,7 +530,7 @@ bytecodeToText(const llvm::MemoryBuffer &source,
   if (late)
     fault.set(FaultClass::Resource,
               name + ": expects bytecode that reads within " +
-                  std::to_string(limits.bytecodeSeconds) +
+                  std::to_string(secondsFor(source, limits)) +
                   " seconds, but got no end");
   else if (large)
     fault.set(FaultClass::Resource, name +

@@ -15,8 +15,9 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <condition_variable>
 #include <memory>
-#include <shared_mutex>
+#include <mutex>
 
 namespace mlir {
 class DialectRegistry;
@@ -37,8 +38,11 @@ struct Limits {
   unsigned maxDigits = 1000;
   /// Operations in the module.
   size_t maxOps = 200000;
-  /// How long the child that reads bytecode may take.
-  unsigned bytecodeSeconds = 60;
+  /// How long the child that reads bytecode may take, beside one second for
+  /// each MiB.
+  unsigned bytecodeSeconds = 5;
+  /// Address space that the child may add to its parent's.
+  size_t bytecodeMemory = size_t(4) << 30;
 };
 
 /// Scans MLIR text without parsing it; strings and comments are skipped. False
@@ -64,10 +68,27 @@ readSource(llvm::StringRef path, const mlir::DialectRegistry &registry,
 /// Counts the operations under `root` and refuses too many.
 bool checkSize(mlir::Operation *root, const Limits &limits, Fault &fault);
 
-/// Held shared by whoever works with MLIR or LLVM while other threads may, and
-/// alone by the fork of the bytecode child, which must not inherit a lock that
-/// another thread holds.
-std::shared_mutex &forkGate();
+/// Keeps forks and compilations apart. Whoever works with MLIR or LLVM holds it
+/// shared (std::shared_lock); a fork of the process, ours for the bytecode child
+/// or anybody's, waits until nobody does. So no child inherits a lock that some
+/// other thread held. A fork that waits goes first.
+class ForkGate {
+public:
+  void lock_shared();
+  void unlock_shared();
+  void lock();
+  void unlock();
+  /// In the child: nobody is inside.
+  void reset();
+
+private:
+  std::mutex mutex;
+  std::condition_variable changed;
+  unsigned inside = 0, waiting = 0;
+  bool closed = false;
+};
+
+ForkGate &forkGate();
 
 } // namespace attn
 
