@@ -615,9 +615,12 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
             }
             if (bias.data)
               score += static_cast<T>(bias.data->floats[bias.at(b, h, i, j)]);
-            if (logWeight.data)
-              score += static_cast<T>(
+            if (logWeight.data) {
+              T weight = static_cast<T>(
                   logWeight.data->floats[logWeight.at(b, kvHead, 0, j)]);
+              // -inf removes the key, whatever its score is.
+              score = weight == T(-INFINITY) ? weight : score + weight;
+            }
             scores[j] = score;
             if (score == T(-INFINITY)) {
               visible[j] = false; // -inf hides its key as a mask would.

@@ -10,6 +10,8 @@
 #include "Inputs.h"
 #include "Program.h"
 
+#include "attn/Support/LargeStack.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -17,6 +19,9 @@
 #include "llvm/Support/Path.h"
 
 #include <algorithm>
+#include <atomic>
+#include <future>
+#include <thread>
 
 using namespace attnrun;
 using namespace mlir;
@@ -149,6 +154,42 @@ static FileReport runFile(const std::string &path,
   return report;
 }
 
+/// Runs the files on a few threads, in order; the reports come in order too.
+static std::vector<std::future<FileReport>>
+startAll(const std::vector<std::string> &files, const SuiteOptions &options) {
+  // Owned by the threads: the last of them may outlive the caller by a little.
+  struct Work {
+    std::vector<std::string> files;
+    std::vector<std::promise<FileReport>> promises;
+    std::atomic<size_t> next{0};
+  };
+  auto work = std::make_shared<Work>();
+  work->files = files;
+  work->promises.resize(files.size());
+  std::vector<std::future<FileReport>> results;
+  for (std::promise<FileReport> &promise : work->promises)
+    results.push_back(promise.get_future());
+  unsigned jobs = options.jobs
+                      ? options.jobs
+                      : std::max(1u, std::thread::hardware_concurrency());
+  for (unsigned job = 0; job < std::min<size_t>(jobs, files.size()); ++job)
+    std::thread([work, options] {
+      ::attn::Fault fault;
+      auto runAll = [&] {
+        for (size_t n; (n = work->next++) < work->files.size();)
+          work->promises[n].set_value(runFile(work->files[n], options));
+      };
+      if (::attn::runOnLargeStack(runAll, fault))
+        return;
+      for (size_t n; (n = work->next++) < work->files.size();) {
+        FileReport report;
+        report.fail(fault.text);
+        work->promises[n].set_value(report);
+      }
+    }).detach();
+  return results;
+}
+
 int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
   std::vector<std::string> files;
   std::error_code error;
@@ -162,10 +203,11 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
     return 1;
   }
   std::sort(files.begin(), files.end());
+  std::vector<std::future<FileReport>> results = startAll(files, options);
   int counts[3] = {};
   llvm::json::Array reports;
-  for (const std::string &path : files) {
-    FileReport report = runFile(path, options);
+  for (auto [path, result] : llvm::zip(files, results)) {
+    FileReport report = result.get();
     ++counts[static_cast<int>(report.verdict)];
     llvm::StringRef name = llvm::StringRef(path).drop_front(folder.size());
     name = name.ltrim('/');

@@ -43,6 +43,7 @@ OPTIONS:
   --save y.npz           write the results by name; bf16 as uint16, and the
                          oracle's floats as float64
   --suite DIR            run and check every file below DIR
+  --jobs N               files of a suite that run at a time (default: one per CPU)
   --help                 this text
 
 INPUTS
@@ -100,7 +101,7 @@ namespace {
 struct CommandLine {
   std::string file, entry, backend = "cpu", inputs, save, suite;
   uint64_t seed = 0;
-  int threads = 0, repeat = 1;
+  int threads = 0, repeat = 1, jobs = 0;
   bool check = false, json = false, help = false;
   std::vector<std::string> dims;
 
@@ -149,7 +150,8 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
       continue;
     }
     auto *text = llvm::find_if(texts, sameName);
-    bool numeric = name == "seed" || name == "threads" || name == "repeat";
+    bool numeric = name == "seed" || name == "threads" || name == "repeat" ||
+                   name == "jobs";
     if (text == std::end(texts) && !numeric && name != "dim")
       return fail("expects an option of attn-run --help, but got '--" + name +
                   "'");
@@ -168,6 +170,8 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
       error = parseNumber<uint64_t>(name, value, 0, INT64_MAX, seed);
     else if (name == "threads")
       error = parseNumber(name, value, 0, 1024, threads);
+    else if (name == "jobs")
+      error = parseNumber(name, value, 1, 1024, jobs);
     else
       error = parseNumber(name, value, 1, 1000000000, repeat);
     if (error)
@@ -396,6 +400,7 @@ int main(int argc, char **argv) {
           options.backend = line.backend;
           options.seed = line.seed;
           options.threads = line.threads;
+          options.jobs = line.jobs;
           options.json = line.json;
           status = runSuite(line.suite, options);
           return;

@@ -254,7 +254,7 @@ TEST_F(Interpreter, OrderOfTheScore) {
 }
 
 TEST_F(Interpreter, LogWeightAndSinks) {
-  std::vector<Array> args{ones(1), keyed({0, 0, 0}), keyed({3, 6, NAN}),
+  std::vector<Array> args{ones(1), keyed({0, 0, NAN}), keyed({3, 6, NAN}),
                           floats({1, 1, 3}, {kLn2, 0, -INFINITY}),
                           floats({1}, {0})};
   // exp sums to 2 + 1 + 1 for the sink, which has no value.
