@@ -156,8 +156,8 @@ static FileReport runFile(const std::string &path,
 
 /// Runs the files on a few threads, in order; the reports come in order too.
 static std::vector<std::future<FileReport>>
-startAll(const std::vector<std::string> &files, const SuiteOptions &options) {
-  // Owned by the threads: the last of them may outlive the caller by a little.
+startAll(const std::vector<std::string> &files, const SuiteOptions &options,
+         std::vector<std::thread> &workers) {
   struct Work {
     std::vector<std::string> files;
     std::vector<std::promise<FileReport>> promises;
@@ -173,7 +173,7 @@ startAll(const std::vector<std::string> &files, const SuiteOptions &options) {
                       ? options.jobs
                       : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned job = 0; job < std::min<size_t>(jobs, files.size()); ++job)
-    std::thread([work, options] {
+    workers.emplace_back([work, options] {
       ::attn::Fault fault;
       auto runAll = [&] {
         for (size_t n; (n = work->next++) < work->files.size();)
@@ -186,7 +186,7 @@ startAll(const std::vector<std::string> &files, const SuiteOptions &options) {
         report.fail(fault.text);
         work->promises[n].set_value(report);
       }
-    }).detach();
+    });
   return results;
 }
 
@@ -203,7 +203,9 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
     return 1;
   }
   std::sort(files.begin(), files.end());
-  std::vector<std::future<FileReport>> results = startAll(files, options);
+  std::vector<std::thread> workers;
+  std::vector<std::future<FileReport>> results =
+      startAll(files, options, workers);
   int counts[3] = {};
   llvm::json::Array reports;
   for (auto [path, result] : llvm::zip(files, results)) {
@@ -230,6 +232,8 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
     }
     llvm::outs().flush();
   }
+  for (std::thread &worker : workers)
+    worker.join();
   llvm::outs().flush();
   if (counts[0] == 0)
     llvm::errs() << "error: expects '" << folder
