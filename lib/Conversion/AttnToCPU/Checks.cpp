@@ -25,6 +25,9 @@ private:
   void extent(StringRef role, Value buffer, int64_t axis, Value want, StringRef name,
               bool broadcasts);
   void range(Value buffer, Value low, Value high, const Twine &message);
+  /// Captured tensors that a region reads at its own b or h hold them all. (What
+  /// it reads at i and j a mask may hide.)
+  void captures(Region &region, bool isScore, ArrayRef<Value> sizes);
   /// The address, sizes and strides of an i32 buffer of rank 1 or 2.
   SmallVector<Value> plane(Value buffer);
 
@@ -70,6 +73,35 @@ void Checks::range(Value buffer, Value low, Value high, const Twine &message) {
   outliner.call("attnrt_check_values_i32", arguments);
 }
 
+void Checks::captures(Region &region, bool isScore, ArrayRef<Value> sizes) {
+  static constexpr const char *kNames[] = {"b", "h"};
+  unsigned leading = isScore ? 1 : 0;
+  region.walk([&](LoadOp load) {
+    auto tensor = cast<BlockArgument>(load.getTensor());
+    unsigned position = tensor.getArgNumber() - (region.getNumArguments() - op.getAux().size());
+    StringRef role = cast<StringAttr>(op.getAuxRoles()[position]).getValue();
+    if (!role.starts_with("capture"))
+      return;
+    Value buffer = op.getAux()[position];
+    for (auto [axis, index] : llvm::enumerate(load.getIndices())) {
+      auto argument = dyn_cast<BlockArgument>(index);
+      if (!argument || argument.getArgNumber() < leading)
+        continue;
+      unsigned which = argument.getArgNumber() - leading;
+      if (which >= 2)
+        continue;
+      Value size = e.dim(buffer, axis); // attention_r9
+      // No entry is read where there is none to read for.
+      outliner.call("attnrt_check_range",
+                    {e.toI64(size), e.toI64(sizes[which]), e.toI64(e.idx(INT64_MAX)),
+                     outliner.text(("'attn.attention' op expects index " + Twine(kNames[which]) +
+                                    " of attn.load to lie inside axis " + Twine(axis) + " of " +
+                                    role + ", which is to be at least its size")
+                                       .str())});
+    }
+  });
+}
+
 void Checks::run() {
   AxesAttr axes = op.getAxesOrDefault();
   auto q = [&](int64_t role) { return e.dim(op.getQ(), axes.getQ()[role]); };
@@ -98,6 +130,11 @@ void Checks::run() {
           name + "align top_left or align bottom_right when query and key lengths differ");
   if (paged && cast<MemRefType>(op.getK().getType()).isDynamicDim(axes.getK()[kSeq]))
     equal(k(kSeq), e.idx(*op.getPageSize()), name + "the page axis of k to be page_size");
+  Value sizes[] = {b, hq};
+  if (!op.getVisible().empty())
+    captures(op.getVisible(), false, sizes);
+  if (!op.getScore().empty())
+    captures(op.getScore(), true, sizes);
   if (op.getSinks())
     extent("sinks", op.getSinks(), 0, hq, "hq", false);
   for (auto [role, buffer] :
@@ -109,10 +146,10 @@ void Checks::run() {
         range(buffer, e.idx(0), role == "q_lengths" ? sq : sk,
               name + "every entry of " + role + " to lie between 0 and the sequence length");
     } else if (role == "bias" || role == "mask_tensor") {
-      Value sizes[] = {b, hq, sq, sk};
+      Value full[] = {b, hq, sq, sk};
       StringRef names[] = {"b", "hq", "i", "j"};
       for (int64_t axis = 0; axis < rank; ++axis)
-        extent(role, buffer, axis, sizes[4 - rank + axis], names[4 - rank + axis],
+        extent(role, buffer, axis, full[4 - rank + axis], names[4 - rank + axis],
                axis + 1 < rank);
     } else if (role == "log_weight") {
       extent(role, buffer, 0, b, "b", true);

@@ -421,6 +421,8 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
       Value share = view.sinks ? e.exp2(e.fmul(e.scaledSum(m, natural, e.fsub(zero, safe)),
                                                e.num(LoopView::kLog2e, e.state)))
                                : e.weight(m, safe, factor);
+      // No key in this part: -inf times the parts of a factor need not be -inf.
+      share = e.select(e.fcmp(arith::CmpFPredicate::OEQ, m, ninf), zero, share);
       e.loop(e.idx(0), e.idx(host.dv), 1, [&](Value d) {
         Value x = e.fmul(e.load(workOut, {b, h, i, s, d}), share);
         e.store(e.fadd(e.load(line, {d}), x), line, {d});

@@ -51,6 +51,8 @@ private:
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
   void softmax(Value s, Value low, Value high, Vectors max);
   void values(Value s, Value low, Value high);
+  Value anyVisible(Value s, Value j0, Value low, Value high);
+  void tally(int64_t which, Value n);
   void finish(func::FuncOp guardedForm, Outliner::Block &block);
   Vectors queryLanes(Value s);
 
@@ -66,7 +68,6 @@ private:
   LoopView view;
   Value b, h, g, i0, rows, stripCount;
   Value qt, kb, vb, st, ot, state, line; // scratch buffers
-  Value tiles, maskedTiles, skippedTiles;
 };
 
 } // namespace
@@ -397,14 +398,55 @@ void TileKernel::values(Value s, Value low, Value high) {
   });
 }
 
+/// Whether some query of the strip sees some key of [low, high): stops at the first
+/// row of keys that is seen.
+Value TileKernel::anyVisible(Value s, Value j0, Value low, Value high) {
+  auto &op = const_cast<KeyLoopOp &>(host.op);
+  Vectors lanes = queryLanes(s);
+  SmallVector<ScalarRegion> forms;
+  for (int64_t v = 0; v < qv; ++v) {
+    ScalarRegion &form = forms.emplace_back(op.getVisible(), /*isScore=*/false);
+    view.bindCommon(e, form, b, h, g);
+    form.bind(3, lanes[v]);
+    form.hoist(e);
+  }
+  Value no = arith::ConstantIntOp::create(e.b, e.loc, 0, 1);
+  auto search = scf::WhileOp::create(
+      e.b, e.loc, TypeRange{low.getType(), no.getType()}, ValueRange{low, no},
+      [&](OpBuilder &, Location, ValueRange carried) {
+        Value unseen = e.cmp(arith::CmpIPredicate::eq, carried[1], no);
+        scf::ConditionOp::create(e.b, e.loc, e.band(e.lt(carried[0], high), unseen), carried);
+      },
+      [&](OpBuilder &, Location, ValueRange carried) {
+        Value j = e.toI32(e.add(j0, carried[0]));
+        Value seen;
+        for (int64_t v = 0; v < qv; ++v) {
+          forms[v].bind(4, j);
+          Value visible = forms[v].finish(e);
+          seen = seen ? e.bor(seen, visible) : visible;
+        }
+        scf::YieldOp::create(e.b, e.loc, ValueRange{e.add(carried[0], 1), e.anyLane(seen)});
+      });
+  return search.getResult(1);
+}
+
+/// Adds to a counter of the call; the guarded form repeats work that is counted.
+void TileKernel::tally(int64_t which, Value n) {
+  if (!guarded)
+    outliner.call("attnrt_count",
+                  {arith::ConstantIntOp::create(e.b, e.loc, which, 32), e.toI64(n)});
+}
+
 /// Strip s on the tile of `count` keys from j0: only the keys this strip may see.
 void TileKernel::strip(Value s, Value j0, Value count) {
+  auto &op = const_cast<KeyLoopOp &>(host.op);
   Value first = e.add(i0, e.mul(s, qs));
   Value last = e.min(e.add(first, qs), e.add(i0, rows));
   LoopView::Range range = view.range(e, b, h, g, first, last);
   Value low = e.max(e.sub(range.begin, j0), e.idx(0));
   Value high = e.min(e.sub(range.end, j0), count);
-  e.when(e.lt(low, high), [&] {
+  auto run = [&] {
+    tally(1, e.idx(1));
     Value lowTile = e.roundDown(low, kr), highTile = e.mul(e.ceilDiv(high, kr), kr);
     Vectors max = scores(s, lowTile, highTile, /*track=*/!host.hasScore());
     auto adjusted = [&](bool masked) -> Vectors { return adjust(s, j0, low, high, masked); };
@@ -424,11 +466,21 @@ void TileKernel::strip(Value s, Value j0, Value count) {
     else if (guarded) // the rare form need not know that a mask hides nothing
       max = adjusted(true);
     else
-      max = e.choose(full, unmasked, [&] { return adjusted(true); });
+      max = e.choose(full, unmasked, [&] {
+        tally(2, e.idx(1));
+        return adjusted(true);
+      });
     softmax(s, low, high, max);
     values(s, low, high);
+  };
+  e.when(e.lt(low, high), [&] {
+    tally(3, e.idx(-1)); // counted in full at the end of the block
+    if (!op.getSparse() || !host.hasVisible())
+      return run();
+    e.when(anyVisible(s, j0, low, high), run, [&] { tally(4, e.idx(1)); });
   });
 }
+
 
 //===----------------------------------------------------------------------===//
 // The block
@@ -456,6 +508,8 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
         Value safeTop = e.select(none, zero, top);
         Value away = e.scaledSum(m, natural, e.fsub(zero, safeTop));
         factor = e.exp2(e.fmul(away, e.numVec(LoopView::kLog2e)));
+        // No key at all: -inf times the parts of a factor need not be -inf.
+        factor = e.select(e.fcmp(arith::CmpFPredicate::OEQ, m, ninf), zero, factor);
         l = e.fadd(e.fmul(l, factor), e.weight(sink, safeTop, LoopView::kLog2e));
         m = top;
         natural = 1.0;
@@ -543,16 +597,8 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
     stage(j0, count);
     e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, j0, count); });
   });
-  if (!guarded) {
-    Value done = e.ceilDiv(e.max(e.sub(range.end, start), e.idx(0)), kt);
-    Value all = e.ceilDiv(view.sk, kt);
-    auto count = [&](int64_t which, Value n) {
-      outliner.call("attnrt_count",
-                    {arith::ConstantIntOp::create(e.b, e.loc, which, 32), e.toI64(n)});
-    };
-    count(1, done);
-    count(3, e.max(e.sub(all, done), e.idx(0)));
-  }
+  // Every strip on every tile, less those looked at: what the plan skipped.
+  tally(3, e.mul(stripCount, e.ceilDiv(view.sk, kt)));
   finish(guardedForm, block);
   outliner.close(block);
   return block.func;

@@ -8,7 +8,6 @@
 #include "attn/Dialect/Attn/Transforms/Transforms.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
-#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -16,19 +15,34 @@ using namespace mlir::bufferization;
 
 namespace {
 /// Inputs are read, outs are written and never read: their old contents do not
-/// matter to either op.
+/// matter to either op. Result n is the buffer of out n. (The ops do not say so
+/// through DestinationStyleOpInterface: tensor's patterns on it rebuild an op with
+/// other operand types, and the regions' arguments would not follow.)
 template <typename Op>
-struct OutsOnly : DstBufferizableOpInterfaceExternalModel<OutsOnly<Op>, Op> {
+struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
+  static bool isOut(Operation *op, OpOperand &operand) {
+    unsigned first = cast<Op>(op).getOutsMutable()[0].getOperandNumber();
+    unsigned n = operand.getOperandNumber();
+    return n >= first && n < first + cast<Op>(op).getOuts().size();
+  }
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
-    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
+    return !isOut(op, operand);
   }
   bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand, const AnalysisState &) const {
-    return cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
+    return isOut(op, operand);
   }
+  AliasingValueList getAliasingValues(Operation *op, OpOperand &operand,
+                                      const AnalysisState &) const {
+    if (!isOut(op, operand) || op->getNumResults() == 0)
+      return {};
+    unsigned first = cast<Op>(op).getOutsMutable()[0].getOperandNumber();
+    return {{op->getResult(operand.getOperandNumber() - first), BufferRelation::Equivalent,
+             /*isDefinite=*/true}};
+  }
+  bool isWritable(Operation *, Value, const AnalysisState &) const { return true; }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
                           const BufferizationOptions &options, BufferizationState &state) const {
-    auto dps = cast<DestinationStyleOpInterface>(op);
     SmallVector<Value> operands;
     SmallVector<Value> outs;
     for (OpOperand &operand : op->getOpOperands()) {
@@ -40,7 +54,7 @@ struct OutsOnly : DstBufferizableOpInterfaceExternalModel<OutsOnly<Op>, Op> {
         value = *buffer;
       }
       operands.push_back(value);
-      if (dps.isDpsInit(&operand))
+      if (isOut(op, operand))
         outs.push_back(value);
     }
     rewriter.setInsertionPoint(op);

@@ -12,6 +12,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 
+#include <limits>
+
 namespace mlir::attn {
 #define GEN_PASS_DEF_PLANKEYS
 #include "attn/Dialect/Attn/Transforms/Passes.h.inc"
@@ -335,9 +337,14 @@ void Planner::buildScore(KeyLoopOp loop) {
   if (op.getBias())
     score = arith::AddFOp::create(
         b, loc, score, toState(load(block, "bias", fullIndices(slot, auxIn(block, "bias")))));
-  if (op.getLogWeight())
-    score = arith::AddFOp::create(b, loc, score,
-                                  toState(load(block, "log_weight", {slot.b, slot.g, slot.j})));
+  if (op.getLogWeight()) {
+    // -inf removes the key, whatever its score is, NaN included.
+    Value weight = toState(load(block, "log_weight", {slot.b, slot.g, slot.j}));
+    Value none = number(-std::numeric_limits<double>::infinity());
+    Value removed = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, weight, none);
+    score = arith::SelectOp::create(b, loc, removed, none,
+                                    arith::AddFOp::create(b, loc, score, weight));
+  }
   YieldOp::create(b, loc, score);
 }
 

@@ -11,7 +11,6 @@
 
 include "attn/Dialect/Attn/IR/AttnAttrs.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
-include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -249,8 +248,7 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator, ReturnLike]> {
 // documents
 //===----------------------------------------------------------------------===//
 
-def Attn_DocumentsOp : Attn_Op<"documents", [
-    AttrSizedOperandSegments, DestinationStyleOpInterface]> {
+def Attn_DocumentsOp : Attn_Op<"documents", [AttrSizedOperandSegments]> {
   let summary = "Per-slot document index and position of packed sequences";
   let description = [{
     Fills, for each storage slot of q and k, the document it belongs to and its
@@ -281,9 +279,6 @@ def Attn_DocumentsOp : Attn_Op<"documents", [
     `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
   }];
   let hasVerifier = 1;
-  let extraClassDeclaration = [{
-    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
-  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -291,7 +286,7 @@ def Attn_DocumentsOp : Attn_Op<"documents", [
 //===----------------------------------------------------------------------===//
 
 def Attn_KeyLoopOp : Attn_Op<"key_loop", [
-    AttrSizedOperandSegments, IsolatedFromAbove, DestinationStyleOpInterface,
+    AttrSizedOperandSegments, IsolatedFromAbove,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "The key plan: everything a backend's key loop must know";
   let description = [{
@@ -350,7 +345,6 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
-    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
     AxesAttr getAxesOrDefault();
     /// The aux operand with this role, or null.
     ::mlir::Value getAux(::llvm::StringRef role);
