@@ -140,7 +140,7 @@ bool attn::linkPackage(
     return fault.set(FaultClass::Resource,
                      "expects the linker lld to write a package, but found "
                      "none (looked for " +
-                         lookedFor + ")");
+                         lookedFor + "); install lld-22");
   if (runtimePath.empty() || !llvm::sys::fs::exists(runtimePath))
     return fault.set(FaultClass::Resource,
                      ("expects the runtime library to link a package against, "
