@@ -96,7 +96,8 @@ def measure(cases: list[Case], peers: list[str], rounds: int, machine: Machine, 
         times: dict[str, list[float]] = {name: [] for name in peers}
         peaks = []
         for number in range(rounds):
-            peaks.append(machine.read() if case.decode else machine.fma())
+            probe = machine.read if case.decode else machine.fma
+            peaks += [probe() for _ in range(3)]
             for worker in workers:
                 time.sleep(0.03)
                 times[worker.name] += worker.ask(time=3)
