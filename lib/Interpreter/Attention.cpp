@@ -532,6 +532,7 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
   std::vector<T> scores(keys), weights(keys), sums(valueDim);
   std::vector<double> largestValue(keys);
   std::vector<char> present(keys), visible(keys);
+  std::vector<int64_t> seen;
   Slots query, key;
   std::string fault;
 
@@ -562,53 +563,67 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
       }
       for (int64_t h = kvHead * group; h < (kvHead + 1) * group; ++h) {
         for (int64_t i = 0; i < queries; ++i) {
-          // scale * q_i . k_j, for all keys at once; what hidden keys give is
-          // never looked at.
-          std::fill(scores.begin(), scores.end(), T(0));
-          int64_t queryRow = q.rowAt(b, h, i);
-          for (int64_t d : dimOrder) {
-            T factor = static_cast<T>(q.data->floats[queryRow + d]);
-            const T *column = keyColumns.data() + d * keys;
-            for (int64_t j = 0; j < keys; ++j)
-              scores[j] = multiplyAdd(factor, column[j], scores[j]);
-          }
-
-          bool poisoned = false;
-          T sink = sinks ? static_cast<T>(sinks->floats[h]) : T(-INFINITY);
-          T largest = sink;
-          poisoned |= std::isnan(sink);
+          // Which keys the row sees: the AND of everything that hides.
+          seen.clear();
           for (int64_t j = 0; j < keys; ++j) {
-            // Which keys the row sees: the AND of everything that hides.
-            bool sees = present[j] && i < query.length;
-            if (sees && mask)
-              sees = mask->sees(query.positions[i], key.positions[j],
-                                query.inDocument[i] && key.inDocument[j] &&
-                                    query.documents[i] == key.documents[j],
-                                prefixLength);
-            if (sees && maskTensor.data)
-              sees = maskTensor.data->ints[maskTensor.at(b, h, i, j)] != 0;
-            Scalar index[4];
-            index[0].i = b;
-            index[1].i = h;
-            index[2].i = query.positions[i];
-            index[3].i = key.positions[j];
-            if (sees && maskMod) {
-              sees = maskMod->run(index, fault).i != 0;
+            visible[j] = false;
+            if (!present[j] || i >= query.length)
+              continue;
+            if (mask && !mask->sees(query.positions[i], key.positions[j],
+                                    query.inDocument[i] && key.inDocument[j] &&
+                                        query.documents[i] == key.documents[j],
+                                    prefixLength))
+              continue;
+            if (maskTensor.data &&
+                maskTensor.data->ints[maskTensor.at(b, h, i, j)] == 0)
+              continue;
+            if (maskMod) {
+              Scalar index[] = {{0, b},
+                                {0, h},
+                                {0, query.positions[i]},
+                                {0, key.positions[j]}};
+              bool sees = maskMod->run(index, fault).i != 0;
               if (sees && !fault.empty())
                 return fail(fault);
               fault.clear();
+              if (!sees)
+                continue;
             }
-            visible[j] = sees;
-            if (!sees)
-              continue;
+            visible[j] = true;
+            seen.push_back(j);
+          }
+          mode.facts.visiblePairs += static_cast<double>(seen.size());
 
+          // q_i . k_j. With most keys visible all of them are computed, and
+          // what the hidden ones give is never looked at.
+          std::fill(scores.begin(), scores.end(), T(0));
+          int64_t queryRow = q.rowAt(b, h, i);
+          bool few = static_cast<int64_t>(seen.size()) < keys / 4;
+          for (int64_t d : dimOrder) {
+            T factor = static_cast<T>(q.data->floats[queryRow + d]);
+            const T *column = keyColumns.data() + d * keys;
+            if (few)
+              for (int64_t j : seen)
+                scores[j] = multiplyAdd(factor, column[j], scores[j]);
+            else
+              for (int64_t j = 0; j < keys; ++j)
+                scores[j] = multiplyAdd(factor, column[j], scores[j]);
+          }
+
+          T sink = sinks ? static_cast<T>(sinks->floats[h]) : T(-INFINITY);
+          T largest = sink;
+          bool poisoned = std::isnan(sink);
+          for (int64_t j : seen) {
             // The score, in the order of the specification.
             T score = scores[j] * scale;
             if (op.getSoftcap())
               score = softcap * std::tanh(score / softcap);
             if (scoreMod) {
-              Scalar arguments[] = {
-                  {score, 0}, index[0], index[1], index[2], index[3]};
+              Scalar arguments[] = {{score, 0},
+                                    {0, b},
+                                    {0, h},
+                                    {0, query.positions[i]},
+                                    {0, key.positions[j]}};
               score = static_cast<T>(scoreMod->run(arguments, fault).f);
               if (!fault.empty())
                 return fail(fault);
@@ -709,8 +724,6 @@ llvm::Expected<SmallVector<Ref>> Attention::run() {
     return results;
   if (llvm::Error error = checkValues())
     return error;
-  mode.facts.multiplications +=
-      double(batch) * queryHeads * queries * keys * (dim + valueDim);
   if (mantissaBits(q.data->dtype) < mantissaBits(mode.facts.coarsest))
     mode.facts.coarsest = q.data->dtype;
   bool inFloat =

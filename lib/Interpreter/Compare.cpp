@@ -146,7 +146,9 @@ mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
   options.arithmetic = Arithmetic::Plain;
   options.facts = nullptr;
   // More variants where the program is small: few numbers leave more to luck.
-  unsigned count = facts.multiplications < 2e6 ? 8 : 2;
+  unsigned count = facts.visiblePairs < 2000     ? 24
+                   : facts.visiblePairs < 100000 ? 8
+                                                 : 2;
   SmallVector<SmallVector<Array>> plain;
   for (options.variant = 0; options.variant < count; ++options.variant) {
     auto results = interpret(module, entry, args, options);

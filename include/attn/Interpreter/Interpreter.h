@@ -34,8 +34,8 @@ struct RunFacts {
   /// visible pair, over all attention ops that ran.
   double maxAbsValue = 0;
   double maxAbsScore = 0;
-  /// Of all attention ops that ran: queries times keys times head dimension.
-  double multiplications = 0;
+  /// Visible pairs of a query and a key, over all attention ops that ran.
+  double visiblePairs = 0;
   /// The type with the fewest mantissa bits that an attention op computed in.
   DType coarsest = DType::F64;
   /// True for each result that is a log-sum-exp (perhaps sliced or joined).
