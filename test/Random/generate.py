@@ -135,7 +135,7 @@ class Program:
                 self.clause("kv_segments", "i32", [r.choice(["1", "B"]), self.k_seq], '"segments", [3.0]')
         if leaves:
             mask = leaves[0] if len(leaves) == 1 else f"and({', '.join(leaves)})"
-            self.clauses["mask"] = f"mask #attn.mask<{mask}>"
+            self.clauses["mask"] = f"mask <{mask}>"
         if self.chance(0.25):
             self.clause("kv_lengths", "i32", ["B"], '"lengths", [0.0, LIMIT_K]')
         if self.chance(0.15):
