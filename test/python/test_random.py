@@ -28,10 +28,10 @@ sys.path.insert(0, str(GENERATE.parent))
 import generate  # noqa: E402
 
 
-def run_programs(folder: pathlib.Path, first: int) -> None:
-    subprocess.run([sys.executable, GENERATE, "--count", str(PROGRAMS), "--sizes", str(SIZES), "--seed",
+def run_programs(folder: pathlib.Path, first: int, programs: int = PROGRAMS, target: str = "host") -> None:
+    subprocess.run([sys.executable, GENERATE, "--count", str(programs), "--sizes", str(SIZES), "--seed",
                     str(first), "--out", str(folder)], check=True)
-    done = subprocess.run([RUN, "--suite", folder, "--backend=cpu"], text=True, capture_output=True)
+    done = subprocess.run([RUN, "--suite", folder, "--backend=cpu", f"--target={target}"], text=True, capture_output=True)
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
     for line in failed:
         number = int(re.search(r"program-(\d+)\.mlir", line)[1])
@@ -39,8 +39,8 @@ def run_programs(folder: pathlib.Path, first: int) -> None:
               f" && attn-run program.mlir --check --backend=cpu --dim ...")
     assert not failed and done.returncode == 0, done.stdout + done.stderr
     cases = sum(int(n) for n in re.findall(r"\((\d+) runs", done.stdout))
-    assert cases == PROGRAMS * SIZES, done.stdout
-    print(f"{cases} random cases from seed {first}: all match the oracle")
+    assert cases == programs * SIZES, done.stdout
+    print(f"{cases} random cases from seed {first} for {target}: all match the oracle")
 
 
 @pytest.mark.timeout(900)
@@ -55,12 +55,30 @@ def test_rotating_cases(tmp_path):
     run_programs(tmp_path, seed)
 
 
+def cpu_flags() -> set[str]:
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("target, needs", [("avx512", "avx512f"), ("avx2", "avx2"), ("sse4", "sse4_2"),
+                                           ("generic", "sse2")])
+def test_every_target_that_this_cpu_has(tmp_path, target, needs):
+    """Not only the widest row of the schedule table is right."""
+    if needs not in cpu_flags():
+        pytest.skip(f"this CPU has no {needs}")
+    run_programs(tmp_path, 500, programs=6, target=target)
+
+
 def test_programs_cover_every_operand():
     """The fixed half alone uses every clause, region, dtype and layout there is."""
     texts = [generate.Program(seed, SIZES).text() for seed in range(PROGRAMS)]
     together = "\n".join(texts)
     clauses = [f"{c}(" for c in generate.Program.ORDER if c not in ("mask", "align")]
-    wanted = clauses + ["mask #attn.mask", "align top_left", "align bottom_right", "score_mod {", "mask_mod {",
+    wanted = clauses + ["mask <", "align top_left", "align bottom_right", "score_mod {", "mask_mod {",
                         "softcap", "axes = ", "causal", "band<", "prefix", "document", "f64", "f16", "bf16"]
     assert not [w for w in wanted if w not in together]
 

@@ -162,8 +162,8 @@ private:
 
 class CpuBackend : public Backend {
 public:
-  CpuBackend(const Program &program, int threads)
-      : program(program), threads(threads) {}
+  CpuBackend(const Program &program, int threads, llvm::StringRef target)
+      : program(program), threads(threads), target(target) {}
   ~CpuBackend() override {
     attnPackageClose(package);
     if (!path.empty())
@@ -184,6 +184,7 @@ private:
 
   const Program &program;
   int threads;
+  std::string target;
   std::string path;
   AttnPackage *package = nullptr;
   double compileSeconds = 0;
@@ -197,7 +198,11 @@ llvm::Error CpuBackend::compile() {
           llvm::sys::fs::createTemporaryFile("attn-run", "so", name))
     return fail("cannot make a temporary file: " + error.message());
   path = name.str();
-  if (attnCompileToFile(program.text().data(), program.text().size(), nullptr,
+  AttnCompileOptions options = {};
+  options.target = target.empty() ? nullptr : target.c_str();
+  options.opt_level = 3;
+  options.verify = 1;
+  if (attnCompileToFile(program.text().data(), program.text().size(), &options,
                         path.c_str()))
     return llvm::createStringError(attnCompilerLastError());
   if (attnPackageOpen(path.c_str(), &package))
@@ -273,11 +278,11 @@ llvm::ArrayRef<llvm::StringRef> attnrun::backendNames() {
 
 llvm::Expected<std::unique_ptr<Backend>>
 attnrun::makeBackend(llvm::StringRef name, const Program &program,
-                     int threads) {
+                     int threads, llvm::StringRef target) {
   if (name == "oracle")
     return std::make_unique<OracleBackend>(program);
   if (name == "cpu")
-    return std::make_unique<CpuBackend>(program, threads);
+    return std::make_unique<CpuBackend>(program, threads, target);
   return fail("expects --backend to be one of " +
               llvm::join(backendNames(), ", ") + ", but got '" + name + "'");
 }

@@ -63,10 +63,12 @@ public:
 /// Names that --backend takes.
 llvm::ArrayRef<llvm::StringRef> backendNames();
 
-/// `threads` 0 is the backend's default. The backend keeps what it compiled for
+/// `threads` 0 is the backend's default, `target` what attn-compile takes (empty:
+/// this machine). The backend keeps what it compiled for
 /// as long as it lives; `program` has to live longer.
 llvm::Expected<std::unique_ptr<Backend>>
-makeBackend(llvm::StringRef name, const Program &program, int threads);
+makeBackend(llvm::StringRef name, const Program &program, int threads,
+            llvm::StringRef target);
 
 } // namespace attnrun
 

@@ -135,7 +135,8 @@ static FileReport runFile(const std::string &path,
     report.fail(llvm::toString(program.takeError()));
     return report;
   }
-  auto backend = makeBackend(options.backend, **program, options.threads);
+  auto backend = makeBackend(options.backend, **program, options.threads,
+                             options.target);
   if (!backend) {
     report.fail(llvm::toString(backend.takeError()));
     return report;

@@ -18,6 +18,7 @@ struct SuiteOptions {
   llvm::StringRef backend;
   uint64_t seed = 0;
   int threads = 0;
+  llvm::StringRef target;
   /// Files that run at a time, 0 for one per CPU.
   int jobs = 0;
   bool json = false;

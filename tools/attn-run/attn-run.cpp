@@ -32,6 +32,8 @@ OPTIONS:
   --entry F              function to run (main, or the only public one)
   --backend oracle|cpu   what runs it: the float64 interpreter, or compiled code
                          (default cpu)
+  --target T             what compiled code is for: host (default), avx512, avx2,
+                         sse4, neon or generic; this CPU has to have it
   --seed N               seed of the inputs (default 0)
   --check                compare with the oracle; the exit status follows
   --threads N            threads of compiled code (default: ATTN_NUM_THREADS, else
@@ -99,7 +101,7 @@ namespace {
 /// LLVM's own option parser would share its names with every option that the
 /// libraries register (`--threads` is one), so this one is its own.
 struct CommandLine {
-  std::string file, entry, backend = "cpu", inputs, save, suite;
+  std::string file, entry, backend = "cpu", inputs, save, suite, target;
   uint64_t seed = 0;
   int threads = 0, repeat = 1, jobs = 0;
   bool check = false, json = false, help = false;
@@ -126,7 +128,8 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
       {"backend", &backend},
       {"inputs", &inputs},
       {"save", &save},
-      {"suite", &suite}};
+      {"suite", &suite},
+      {"target", &target}};
   while (!args.empty()) {
     llvm::StringRef word = args.front();
     args = args.drop_front();
@@ -319,7 +322,8 @@ static llvm::Expected<int> runFile(const CommandLine &line) {
   auto inputs = makeInputs(*function, options);
   if (!inputs)
     return inputs.takeError();
-  auto backend = makeBackend(line.backend, **program, line.threads);
+  auto backend = makeBackend(line.backend, **program, line.threads,
+                             line.target);
   if (!backend)
     return backend.takeError();
   auto outcome = (*backend)->run(*function, *inputs, line.repeat);
@@ -400,6 +404,7 @@ int main(int argc, char **argv) {
           options.backend = line.backend;
           options.seed = line.seed;
           options.threads = line.threads;
+          options.target = line.target;
           options.jobs = line.jobs;
           options.json = line.json;
           status = runSuite(line.suite, options);

@@ -19,6 +19,7 @@ namespace mlir::attn {
 using namespace mlir;
 using namespace mlir::attn;
 
+/// The instruction sets with fused multiply-add also convert f16.
 static bool hasFma(StringRef isa) { return isa == "avx512" || isa == "avx2" || isa == "neon"; }
 
 /// The tile kernel: every query block of every head is a task.
@@ -64,7 +65,8 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
     return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
   ScheduleAttr schedule = *op.getSchedule();
   b.setInsertionPoint(op);
-  Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()));
+  Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()),
+         /*hasHalf=*/hasFma(schedule.getIsa()));
   Outliner outliner(module, b, op.getLoc());
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);

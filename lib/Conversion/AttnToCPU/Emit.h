@@ -19,14 +19,16 @@ namespace mlir::attn {
 /// A builder at one location with the few operations the kernels are made of.
 /// Integer operands are `index`; float operands are scalars or vectors.
 struct Emit {
-  Emit(OpBuilder &b, Location loc, FloatType state, int64_t lanes, bool hasFma)
-      : b(b), loc(loc), state(state), lanes(lanes), hasFma(hasFma) {}
+  Emit(OpBuilder &b, Location loc, FloatType state, int64_t lanes, bool hasFma,
+       bool hasHalf = false)
+      : b(b), loc(loc), state(state), lanes(lanes), hasFma(hasFma), hasHalf(hasHalf) {}
 
   OpBuilder &b;
   Location loc;
   FloatType state; // f32 or f64: scores and states
   int64_t lanes;
   bool hasFma;
+  bool hasHalf; // converts f16 by instructions
 
   // Index arithmetic.
   Value idx(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
@@ -132,7 +134,8 @@ struct Emit {
   /// m * factor + ln(l) without cancellation: a state's log-sum-exp.
   Value logSumExp(Value m, long double factor, Value l);
   /// Any storage float to the state type and back, with round to nearest even.
-  /// bf16 by integer operations, so that no target needs a library call.
+  /// bf16, and f16 where the target cannot, by integer operations, so that no
+  /// target needs a library call.
   Value widen(Value x);
   Value narrow(Value x, Type element);
   Value log(Value x);

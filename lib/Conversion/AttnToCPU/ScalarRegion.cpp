@@ -126,7 +126,7 @@ void ScalarRegion::write(Emit &e, Operation &op) {
     return;
   }
   // Storage conversions go through our own, which need no library.
-  if (isa<arith::ExtFOp>(op) && getElementTypeOrSelf(operands[0]).isBF16()) {
+  if (isa<arith::ExtFOp>(op)) {
     Value wide = e.widen(operands[0]);
     Type want = op.getResult(0).getType();
     if (getElementTypeOrSelf(wide) == want) {

@@ -108,6 +108,57 @@ Value Emit::logSumExp(Value m, long double factor, Value l) {
   return select(finite, lse, l);
 }
 
+static Type f32Like(Type type) {
+  Type f32 = Float32Type::get(type.getContext());
+  if (auto vector = dyn_cast<VectorType>(type))
+    return VectorType::get(vector.getShape(), f32);
+  return f32;
+}
+
+/// f16 bits (in i32) to f32: the exponent moves by 112, which one product with
+/// 2^112 does for denormals as well; infinities and NaN get their exponent back.
+static Value halfToSingle(Emit &e, Value bits, Type f32) {
+  Type i32 = bits.getType();
+  auto constant = [&](int64_t value) { return integer(e, value, i32); };
+  Value magnitude = arith::AndIOp::create(e.b, e.loc, bits, constant(0x7fff));
+  Value shifted = arith::ShLIOp::create(e.b, e.loc, magnitude, constant(13));
+  Value scaled = e.fmul(arith::BitcastOp::create(e.b, e.loc, f32, shifted),
+                        e.num(5192296858534827628530496329220096.0, f32));
+  Value special = arith::OrIOp::create(e.b, e.loc, shifted, constant(0x7f800000));
+  Value isSpecial = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::uge, magnitude,
+                                          constant(0x7c00));
+  Value value = e.select(isSpecial, special, arith::BitcastOp::create(e.b, e.loc, i32, scaled));
+  Value sign = arith::ShLIOp::create(
+      e.b, e.loc, arith::AndIOp::create(e.b, e.loc, bits, constant(0x8000)), constant(16));
+  return arith::BitcastOp::create(e.b, e.loc, f32, arith::OrIOp::create(e.b, e.loc, value, sign));
+}
+
+/// f32 bits to f16 bits (in i32), to nearest even. Below the smallest normal f16
+/// adding 0.5 leaves the denormal's bits, rounded, at the end of the sum.
+static Value singleToHalf(Emit &e, Value bits, Type f32) {
+  Type i32 = bits.getType();
+  auto constant = [&](int64_t value) { return integer(e, value, i32); };
+  auto add = [&](Value x, Value y) -> Value { return arith::AddIOp::create(e.b, e.loc, x, y); };
+  auto at = [&](arith::CmpIPredicate predicate, Value x, int64_t y) -> Value {
+    return arith::CmpIOp::create(e.b, e.loc, predicate, x, constant(y));
+  };
+  Value magnitude = arith::AndIOp::create(e.b, e.loc, bits, constant(0x7fffffff));
+  Value odd = arith::AndIOp::create(
+      e.b, e.loc, arith::ShRUIOp::create(e.b, e.loc, magnitude, constant(13)), constant(1));
+  Value normal = add(add(magnitude, odd), constant(0xfff - (int64_t(112) << 23)));
+  normal = arith::ShRUIOp::create(e.b, e.loc, normal, constant(13));
+  Value small = e.fadd(arith::BitcastOp::create(e.b, e.loc, f32, magnitude), e.num(0.5, f32));
+  Value denormal = arith::SubIOp::create(e.b, e.loc, arith::BitcastOp::create(e.b, e.loc, i32, small),
+                                         constant(0x3f000000));
+  Value result = e.select(at(arith::CmpIPredicate::ult, magnitude, 0x38800000), denormal, normal);
+  // 65520 and above round to infinity; NaN stays one.
+  result = e.select(at(arith::CmpIPredicate::uge, magnitude, 0x477ff000), constant(0x7c00), result);
+  result = e.select(at(arith::CmpIPredicate::ugt, magnitude, 0x7f800000), constant(0x7e00), result);
+  Value sign = arith::ShRUIOp::create(
+      e.b, e.loc, arith::AndIOp::create(e.b, e.loc, bits, constant(0x80000000)), constant(16));
+  return arith::OrIOp::create(e.b, e.loc, result, sign);
+}
+
 Value Emit::widen(Value x) {
   Type type = x.getType();
   Type element = getElementTypeOrSelf(type);
@@ -121,10 +172,13 @@ Value Emit::widen(Value x) {
     Value bits = arith::BitcastOp::create(b, loc, integerLike(type, 16), x);
     bits = arith::ExtUIOp::create(b, loc, i32, bits);
     bits = arith::ShLIOp::create(b, loc, bits, integer(*this, 16, i32));
-    Type f32 = Float32Type::get(b.getContext());
-    if (auto vector = dyn_cast<VectorType>(type))
-      f32 = VectorType::get(vector.getShape(), f32);
-    Value value = arith::BitcastOp::create(b, loc, f32, bits);
+    Value value = arith::BitcastOp::create(b, loc, f32Like(type), bits);
+    return state.isF64() ? Value(arith::ExtFOp::create(b, loc, wide, value)) : value;
+  }
+  if (element.isF16() && !hasHalf) {
+    Value bits = arith::BitcastOp::create(b, loc, integerLike(type, 16), x);
+    bits = arith::ExtUIOp::create(b, loc, integerLike(type, 32), bits);
+    Value value = halfToSingle(*this, bits, f32Like(type));
     return state.isF64() ? Value(arith::ExtFOp::create(b, loc, wide, value)) : value;
   }
   if (cast<FloatType>(element).getWidth() > state.getWidth())
@@ -139,6 +193,12 @@ Value Emit::narrow(Value x, Type element) {
   Type target = element;
   if (auto vector = dyn_cast<VectorType>(type))
     target = VectorType::get(vector.getShape(), element);
+  if (element.isF16() && !hasHalf) {
+    Value bits = arith::BitcastOp::create(b, loc, integerLike(type, 32), x);
+    bits = singleToHalf(*this, bits, f32Like(type));
+    bits = arith::TruncIOp::create(b, loc, integerLike(type, 16), bits);
+    return arith::BitcastOp::create(b, loc, target, bits);
+  }
   if (!element.isBF16())
     return arith::TruncFOp::create(b, loc, target, x);
   // Round to nearest even on the upper half: add 0x7fff plus its last bit; a NaN
