@@ -683,9 +683,11 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
               for (int64_t e = 0; e < valueDim; ++e)
                 sums[e] = multiplyAdd(weight, row[e], sums[e]);
             }
-            if (baseTwo)
+            if (baseTwo) {
+              T share = T(1) / total;
               for (T &sum : sums)
-                sum /= total;
+                sum *= share;
+            }
           }
           int64_t outRow = out.rowAt(b, h, i);
           for (int64_t e = 0; e < valueDim; ++e)

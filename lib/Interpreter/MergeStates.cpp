@@ -52,9 +52,11 @@ static void mergeRow(llvm::ArrayRef<Ref> outs, llvm::ArrayRef<Ref> lses,
     for (int64_t e = 0; e < dim; ++e)
       sums[e] += weight * static_cast<T>(out->floats[row * dim + e]);
   }
-  if (baseTwo)
+  if (baseTwo) {
+    T share = T(1) / total;
     for (T &sum : sums)
-      sum /= total;
+      sum *= share;
+  }
 }
 
 template <typename T>

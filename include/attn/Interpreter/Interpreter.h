@@ -46,9 +46,9 @@ struct InterpretOptions {
   Arithmetic arithmetic = Arithmetic::Exact;
   /// Which of the plain ways, for Arithmetic::Plain. 0: natural exponentials,
   /// products rounded before they are added, weights normalised first, sums
-  /// from front to back. 1: powers of two, fused multiply-add, normalised last,
-  /// sums from back to front. Further even and odd numbers are these two with
-  /// sums in shuffled orders.
+  /// from front to back. 1: powers of two, fused multiply-add, the reciprocal of
+  /// the weights' sum multiplied in last, sums from back to front. Further even
+  /// and odd numbers are these two with sums in shuffled orders.
   unsigned variant = 0;
   /// Filled when not null.
   RunFacts *facts = nullptr;
