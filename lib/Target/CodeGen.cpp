@@ -110,12 +110,6 @@ static void finishModule(llvm::Module &module, llvm::StringRef description) {
     // Full vectors where the CPU has them; LLVM prefers half on some.
     if (!function.isDeclaration())
       function.addFnAttr("prefer-vector-width", "512");
-    // The form of a kernel that runs again after a NaN: kept apart and small.
-    if (function.getName().contains("_guarded")) {
-      function.addFnAttr(llvm::Attribute::NoInline);
-      function.addFnAttr(llvm::Attribute::Cold);
-      function.addFnAttr(llvm::Attribute::OptimizeForSize);
-    }
   }
 }
 

@@ -43,7 +43,7 @@ Value Outliner::pack(ValueRange values) {
   return address;
 }
 
-Outliner::Block Outliner::open(StringRef stem, TypeRange captured) {
+Outliner::Block Outliner::open(StringRef stem, TypeRange captured, bool rare) {
   saved = b.saveInsertionPoint();
   SymbolTable symbols(module);
   Type ptr = LLVM::LLVMPointerType::get(b.getContext());
@@ -51,6 +51,8 @@ Outliner::Block Outliner::open(StringRef stem, TypeRange captured) {
   auto func = func::FuncOp::create(b, loc, stem,
                                    b.getFunctionType({ptr, b.getI64Type(), ptr}, {}));
   func.setPrivate();
+  if (rare) // attributes that LLVM's functions take over as they are
+    func->setAttr("passthrough", b.getStrArrayAttr({"noinline", "cold", "optsize"}));
   symbols.insert(func); // makes the name unique
   mlir::Block *entry = func.addEntryBlock();
   b.setInsertionPointToStart(entry);

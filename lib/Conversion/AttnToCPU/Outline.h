@@ -24,13 +24,14 @@ public:
 
   /// A private function (ctx: ptr, task: i64, scratch: ptr) with an empty body
   /// and a name made of `stem`; the builder stands in its entry block, whose
-  /// copies of `captured` come back. Call `close` when done.
+  /// copies of `captured` come back. Call `close` when done. `rare`: kept apart
+  /// from its caller, and small rather than fast.
   struct Block {
     func::FuncOp func;
     SmallVector<Value> captured;
     Value context, task, scratch; // ptr, index, ptr
   };
-  Block open(StringRef stem, TypeRange captured);
+  Block open(StringRef stem, TypeRange captured, bool rare = false);
   void close(Block &block);
 
   /// On the host side: the packed struct's address.

@@ -319,7 +319,7 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   size_t own = captured.size();
   captured.append({work.out, work.state, work.splits});
   Outliner::Block block = outliner.open(guarded ? "attn_row_guarded" : "attn_row",
-                                        ValueRange(captured).getTypes());
+                                        ValueRange(captured).getTypes(), /*rare=*/guarded);
   view = host.over(ValueRange(block.captured).take_front(own));
   Value workOut = block.captured[own], workState = block.captured[own + 1],
         splits = block.captured[own + 2];

@@ -574,7 +574,7 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
 func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   SmallVector<Value> values = host.values();
   Outliner::Block block = outliner.open(guarded ? "attn_tile_guarded" : "attn_tile",
-                                        ValueRange(values).getTypes());
+                                        ValueRange(values).getTypes(), /*rare=*/guarded);
   view = host.over(block.captured);
   // Heads fastest; within a head the last queries first, since under a causal
   // mask they see most keys.
