@@ -195,6 +195,26 @@ func.func @packed_self(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["
   return %out, %lse : tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
 }
 
+// Lengths cut the documents, in each batch entry at another place.
+func.func @cumulative_with_lengths(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B", "4", "Q", "64"]},
+                                   %k: tensor<?x2x?x64xf32> {attn.name = "k", attn.dims = ["B", "2", "S", "64"]},
+                                   %v: tensor<?x2x?x64xf32> {attn.name = "v", attn.dims = ["B", "2", "S", "64"]},
+                                   %cq: tensor<6xi32> {attn.name = "cq", attn.input = #attn.gen<"cu_seqlens">},
+                                   %ck: tensor<6xi32> {attn.name = "ck", attn.input = #attn.gen<"cu_seqlens">},
+                                   %ql: tensor<?xi32> {attn.name = "ql", attn.dims = ["B"], attn.input = #attn.gen<"lengths", [3.0, 20.0]>},
+                                   %kl: tensor<?xi32> {attn.name = "kl", attn.dims = ["B"], attn.input = #attn.gen<"lengths", [5.0, 30.0]>})
+    -> (tensor<?x4x?x64xf32>, tensor<?x4x?xf32>)
+    attributes {attn.sizes = [{B = 3, Q = 20, S = 30}, {B = 2, Q = 64, S = 64}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      mask <and(document, causal)> align bottom_right
+      q_lengths(%ql : tensor<?xi32>)
+      kv_lengths(%kl : tensor<?xi32>)
+      cu_q(%cq : tensor<6xi32>)
+      cu_kv(%ck : tensor<6xi32>)
+      : tensor<?x4x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32> -> tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+  return %out, %lse : tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+}
+
 func.func @document_or_prefix(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B", "4", "S", "64"]},
                               %k: tensor<?x2x?x64xf32> {attn.name = "k", attn.dims = ["B", "2", "S", "64"]},
                               %v: tensor<?x2x?x64xf32> {attn.name = "v", attn.dims = ["B", "2", "S", "64"]},

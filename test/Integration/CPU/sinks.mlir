@@ -52,6 +52,34 @@ func.func @dead_rows(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B"
   return %out, %lse : tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
 }
 
+func.func @zero_lengths(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B", "4", "Q", "64"]},
+                        %k: tensor<?x2x9x64xf32> {attn.name = "k", attn.dims = ["B", "2", "9", "64"]},
+                        %v: tensor<?x2x9x64xf32> {attn.name = "v", attn.dims = ["B", "2", "9", "64"]},
+                        %n: tensor<?xi32> {attn.name = "n", attn.dims = ["B"], attn.input = #attn.gen<"zeros">},
+                        %s: tensor<4xf32> {attn.name = "s"})
+    -> (tensor<?x4x?x64xf32>, tensor<?x4x?xf32>)
+    attributes {attn.sizes = [{B = 2, Q = 1}, {B = 2, Q = 3}, {B = 1, Q = 65}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      kv_lengths(%n : tensor<?xi32>)
+      sinks(%s : tensor<4xf32>)
+      : tensor<?x4x?x64xf32>, tensor<?x2x9x64xf32>, tensor<?x2x9x64xf32> -> tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+  return %out, %lse : tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+}
+
+func.func @all_masked(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B", "4", "Q", "64"]},
+                      %k: tensor<?x2x9x64xf32> {attn.name = "k", attn.dims = ["B", "2", "9", "64"]},
+                      %v: tensor<?x2x9x64xf32> {attn.name = "v", attn.dims = ["B", "2", "9", "64"]},
+                      %m: tensor<9xi1> {attn.name = "m", attn.input = #attn.gen<"zeros">},
+                      %s: tensor<4xf32> {attn.name = "s"})
+    -> (tensor<?x4x?x64xf32>, tensor<?x4x?xf32>)
+    attributes {attn.sizes = [{B = 2, Q = 1}, {B = 2, Q = 3}, {B = 1, Q = 65}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      mask_tensor(%m : tensor<9xi1>)
+      sinks(%s : tensor<4xf32>)
+      : tensor<?x4x?x64xf32>, tensor<?x2x9x64xf32>, tensor<?x2x9x64xf32> -> tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+  return %out, %lse : tensor<?x4x?x64xf32>, tensor<?x4x?xf32>
+}
+
 func.func @no_keys(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["B", "4", "Q", "64"]},
                    %k: tensor<?x2x?x64xf32> {attn.name = "k", attn.dims = ["B", "2", "S", "64"]},
                    %v: tensor<?x2x?x64xf32> {attn.name = "v", attn.dims = ["B", "2", "S", "64"]},
