@@ -35,8 +35,10 @@ def run_programs(folder: pathlib.Path, first: int, programs: int = PROGRAMS, tar
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
     for line in failed:
         number = int(re.search(r"program-(\d+)\.mlir", line)[1])
+        sizes = re.search(r" with ([^:]*):", line)
+        dims = "".join(f" --dim {size}" for size in sizes[1].split()) if sizes else ""
         print(f"{line}\n  again: python3 test/Random/generate.py --program {number} --sizes {SIZES} > program.mlir"
-              f" && attn-run program.mlir --check --backend=cpu --dim ...")
+              f" && {RUN.name} program.mlir --check --target={target}{dims}")
     assert not failed and done.returncode == 0, done.stdout + done.stderr
     cases = sum(int(n) for n in re.findall(r"\((\d+) runs", done.stdout))
     assert cases == programs * SIZES, done.stdout
