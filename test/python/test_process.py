@@ -362,3 +362,41 @@ def test_help(arguments):
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     assert done.returncode == 0 and "cache" in done.stdout
+
+
+def test_packages_run_where_libmlir_is_not_there(tmp_path):
+    """In a mount namespace without LLVM's folder: a saved package and a cached
+    program run; compiling says what is missing."""
+    folder = "/usr/lib/llvm-22"
+    hide = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs none {folder} && exec "$@"', "sh"]
+    if not os.path.isdir(folder):
+        pytest.skip(f"no {folder} to hide")
+    if subprocess.run([*hide, "true"], capture_output=True).returncode:
+        pytest.skip("mount namespaces are not allowed here")
+    package = tmp_path / "p.so"
+    common = """
+import sys, numpy as np, attn
+from attn import reference
+q = np.random.default_rng(0).standard_normal((1, 2, 5, 64), dtype=np.float32)
+"""
+    environment = dict(os.environ, ATTN_CACHE_DIR=str(tmp_path / "cache"))
+    subprocess.run(
+        [sys.executable, "-c", common + f"""
+plan = attn.compile(attn.attention, q, q, q, causal="top_left")
+plan.save({str(package)!r})
+attn.attention(q, q, q, causal="top_left")
+"""], env=environment, check=True)
+    done = subprocess.run(
+        [*hide, sys.executable, "-c", common + f"""
+import os
+assert not os.listdir({folder!r})
+want = reference.attention(q, q, q, mask=attn.Causal().dense(5))[0]
+assert np.abs(attn.load({str(package)!r}).run(q, q, q) - want).max() < 1e-5
+assert np.abs(attn.attention(q, q, q, causal="top_left") - want).max() < 1e-5
+try:
+    attn.attention(q, q, q, softcap=3.25)
+except attn.CompileError as e:
+    print(e)
+"""], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "libMLIR" in done.stdout
