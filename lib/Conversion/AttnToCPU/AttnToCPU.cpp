@@ -24,9 +24,7 @@ static bool hasFma(StringRef isa) { return isa == "avx512" || isa == "avx2" || i
 
 /// The tile kernel: every query block of every head is a task.
 static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host) {
-  func::FuncOp guarded;
-  if (host.needsGuard())
-    guarded = emitTileKernel(e, outliner, host, /*guarded=*/true, {});
+  func::FuncOp guarded = emitTileKernel(e, outliner, host, /*guarded=*/true, {});
   func::FuncOp fast = emitTileKernel(e, outliner, host, /*guarded=*/false, guarded);
   auto [tasks, scratch] = tileKernelSize(e, host);
   outliner.parallelFor(fast, outliner.pack(host.values()), tasks, scratch);
@@ -44,9 +42,7 @@ static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
                                    ValueRange{host.batch, host.hq, host.sq, splits});
   };
   RowWorkspace work{alloc(host.dv), alloc(2), splits};
-  func::FuncOp guarded;
-  if (host.needsGuard())
-    guarded = emitRowKernel(e, outliner, host, work, /*guarded=*/true, {});
+  func::FuncOp guarded = emitRowKernel(e, outliner, host, work, /*guarded=*/true, {});
   func::FuncOp fast = emitRowKernel(e, outliner, host, work, /*guarded=*/false, guarded);
   func::FuncOp merge = emitMergeKernel(e, outliner, host, work);
   SmallVector<Value> values = host.values();

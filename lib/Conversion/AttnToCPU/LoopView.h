@@ -76,16 +76,14 @@ public:
 
   bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
   bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }
-  /// A pair may weigh nothing although its key is read: then 0 * NaN must be
-  /// guarded against.
-  bool needsGuard() const { return hasVisible() || hasScore(); }
   /// Binds everything of a scalar region but i and j (arguments 3 and 4).
   void bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const;
 };
 
 /// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
-/// `guarded`: the slower form that selects values of masked pairs away; a fast
-/// kernel calls it when its result is not finite. Returns the block function.
+/// `guarded`: the slower form that selects values of masked pairs away and never
+/// lets the maximum lag, so that no weight exceeds 1; the fast form calls it when
+/// its result is not finite. Returns the block function.
 func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded,
                             func::FuncOp guardedForm);
 /// Tasks and scratch bytes of the tile kernel.

@@ -7,6 +7,7 @@
 
 #include "LoopView.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -197,7 +198,7 @@ void RowKernel::softmax(Value r, Value low, Value high, Value max) {
   Value zero = e.num(0.0, e.state);
   double scaling = host.log2Factor();
   Value old = e.load(state, {r, e.idx(0)});
-  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, e.num(host.lag(), e.state)));
+  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, e.num(guarded ? 0.0 : host.lag(), e.state)));
   Value next = e.select(moves, max, old);
   e.when(moves, [&] {
     Value factor = e.weight(old, next, scaling);
@@ -332,7 +333,8 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), kt);
   LoopView::Range range = view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
   Value partBegin = e.mul(split, part);
-  Value from = e.max(partBegin, e.roundDown(range.begin, w));
+  // Whole vectors of scores, and whole groups of keys of one page.
+  Value from = e.max(partBegin, e.roundDown(range.begin, std::max(w, kKeys)));
   Value to = e.min(e.add(partBegin, part), range.end);
   e.loop(from, to, kt, [&](Value j0) {
     Value count = e.min(e.sub(to, j0), e.idx(kt));

@@ -300,7 +300,7 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   for (int64_t v = 0; v < qv; ++v) {
     old.push_back(e.loadVec(state, {s, e.idx(0), lane(v)}));
     moves.push_back(
-        e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(host.lag()))));
+        e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(guarded ? 0.0 : host.lag()))));
     next.push_back(e.select(moves[v], max[v], old[v]));
     any = any ? e.bor(any, moves[v]) : moves[v];
   }
@@ -357,7 +357,7 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
       return total;
     });
   };
-  constexpr int64_t kGroup = 8;
+  constexpr int64_t kGroup = 4;
   Value whole = e.add(low, e.roundDown(e.sub(high, low), kGroup));
   group(low, whole, kGroup);
   group(whole, high, 1);

@@ -219,7 +219,7 @@ func.func @attention_c10_last_axis(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x
 // -----
 
 func.func @attention_c11_infinite_scale(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>) {
-  // expected-error@+1 {{'attn.attention' op expects scale to be finite, but got}}
+  // expected-error@+1 {{'attn.attention' op expects scale to be 0 or between 1e-30 and 1e30 in size, but got}}
   %out = attn.attention %q, %k, %v {scale = 0x7FF0000000000000 : f64}
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
   return
@@ -228,7 +228,7 @@ func.func @attention_c11_infinite_scale(%q: tensor<2x8x16x64xf32>, %k: tensor<2x
 // -----
 
 func.func @attention_c12_softcap_zero(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>) {
-  // expected-error@+1 {{'attn.attention' op expects softcap to be finite and above 0, but got 0}}
+  // expected-error@+1 {{'attn.attention' op expects softcap to be between 1e-30 and 1e30, but got 0}}
   %out = attn.attention %q, %k, %v {softcap = 0.0 : f64}
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
   return
@@ -237,7 +237,7 @@ func.func @attention_c12_softcap_zero(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x
 // -----
 
 func.func @attention_c12_softcap_nan(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>) {
-  // expected-error@+1 {{'attn.attention' op expects softcap to be finite and above 0, but got}}
+  // expected-error@+1 {{'attn.attention' op expects softcap to be between 1e-30 and 1e30, but got}}
   %out = attn.attention %q, %k, %v {softcap = 0x7FF8000000000000 : f64}
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
   return

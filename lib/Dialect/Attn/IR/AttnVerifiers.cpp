@@ -220,12 +220,18 @@ static LogicalResult verifyShapes(AttentionOp op) {
                               << op.getStateType() << ", but got " << shapeText(lse.getShape())
                               << " of " << lse.getElementType();
   }
-  if (op.getScale() && !op.getScale()->isFinite()) // attention_c11
-    return op.emitOpError() << "expects scale to be finite, but got " << op.getScaleValue();
+  // Numbers whose products and reciprocals are still floats.
+  auto moderate = [](double value) { return value >= 1e-30 && value <= 1e30; };
+  if (op.getScale()) { // attention_c11
+    double scale = op.getScale()->convertToDouble();
+    if (scale != 0.0 && !moderate(std::fabs(scale)))
+      return op.emitOpError() << "expects scale to be 0 or between 1e-30 and 1e30 in size, but got "
+                              << scale;
+  }
   if (op.getSoftcap()) { // attention_c12
     double cap = op.getSoftcap()->convertToDouble();
-    if (!std::isfinite(cap) || cap <= 0)
-      return op.emitOpError() << "expects softcap to be finite and above 0, but got " << cap;
+    if (!moderate(cap))
+      return op.emitOpError() << "expects softcap to be between 1e-30 and 1e30, but got " << cap;
   }
   // The positions are i32, and the score extent is what offsets are made of.
   int64_t sq = op.getQDim(kSeq);
