@@ -616,6 +616,7 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
           for (int64_t j : seen) {
             // The score, in the order of the specification.
             T score = scores[j] * scale;
+            const T product = score;
             if (op.getSoftcap())
               score = softcap * std::tanh(score / softcap);
             if (scoreMod) {
@@ -642,9 +643,11 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
               continue;
             }
             poisoned |= std::isnan(score) || score == T(INFINITY);
-            if (std::isfinite(score))
-              mode.facts.maxAbsScore =
-                  std::max<double>(mode.facts.maxAbsScore, std::fabs(score));
+            // A softcap of 2 hides a product of 40, but not its rounding.
+            for (T step : {product, score})
+              if (std::isfinite(step))
+                mode.facts.maxAbsScore =
+                    std::max<double>(mode.facts.maxAbsScore, std::fabs(step));
             mode.facts.maxAbsValue =
                 std::max(mode.facts.maxAbsValue, largestValue[j]);
             largest = std::max(largest, score);

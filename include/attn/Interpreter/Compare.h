@@ -51,6 +51,7 @@ struct Comparison {
 ///
 ///     max |got - oracle| <= 2e-6 * M * max(1, max |s| / 8)
 ///
+/// with s the larger of scale * q.k and the score that the softmax takes.
 /// For a log-sum-exp M is max(1, max |oracle|), and the type is the result's.
 /// With f64 plain and oracle are the same computation, so that their difference
 /// says nothing: there the bound is the f32 one scaled by the ratio of the

@@ -31,7 +31,8 @@ enum class Arithmetic {
 /// What a run saw, as far as the rule for "close enough" wants to know it.
 struct RunFacts {
   /// Largest finite |v| at a visible key, and largest finite |score| of a
-  /// visible pair, over all attention ops that ran.
+  /// visible pair, as scale * q.k and as what the softmax takes, over all
+  /// attention ops that ran.
   double maxAbsValue = 0;
   double maxAbsScore = 0;
   /// Visible pairs of a query and a key, over all attention ops that ran.
