@@ -23,6 +23,9 @@ namespace {
 
 /// Keys whose dot products run side by side.
 constexpr int64_t kKeys = 4;
+/// How many bytes ahead rows are asked for: hardware prefetchers stop at the end
+/// of a page of memory.
+constexpr int64_t kAhead = 4096;
 
 class RowKernel {
 public:
@@ -38,6 +41,7 @@ private:
   void openScratch(Value scratch, Value rowCount);
   void loadRow(Value r);
   void row(Value r, Value j0, Value count);
+  void prefetch(const LoopView::Row &row, Value d, bool ofValues);
   Value dot(Value r, const LoopView::Row &key, int64_t offset);
   void scores(Value r, Value j0, Value low, Value high);
   Value adjust(Value h, Value i, Value j0, Value low, Value high, bool masked);
@@ -54,6 +58,7 @@ private:
   LoopView view;
   Value b, g;
   Value qr, orow, state, st;
+  bool first = false; // of the rows that read a tile
 };
 
 } // namespace
@@ -93,6 +98,20 @@ void RowKernel::loadRow(Value r) {
   e.store(e.num(0.0, e.state), state, {r, e.idx(1)});
 }
 
+/// Asks for the element kAhead bytes after element d of a row: row 8 at row 0, with
+/// 128 f32 a row. Beside every load, since all of a row at once would be slower,
+/// and for contiguous rows only: of pages nobody knows here which is next.
+void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues) {
+  if (!first || view.pageSize || guarded)
+    return;
+  int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * (ofValues ? host.dv : host.d);
+  LoopView::Row ahead = row;
+  ahead.inner = e.add(row.inner, e.idx(llvm::divideCeil(kAhead, rowBytes)));
+  memref::PrefetchOp::create(e.b, e.loc, ofValues ? view.v : view.k,
+                             ofValues ? view.vAt(ahead, g, d) : view.kAt(ahead, g, d),
+                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 /// q_r . k for the key `offset` rows after `key`.
 Value RowKernel::dot(Value r, const LoopView::Row &key, int64_t offset) {
   LoopView::Row row = key;
@@ -100,6 +119,7 @@ Value RowKernel::dot(Value r, const LoopView::Row &key, int64_t offset) {
   int64_t whole = host.d / w;
   auto term = [&](Value d, Value sum) {
     Value x = e.widen(e.loadVec(view.k, view.kAt(row, g, d)));
+    prefetch(row, d, /*ofValues=*/false);
     return e.fma(x, e.loadVec(qr, {r, d}), sum);
   };
   Value sum = e.numVec(0.0);
@@ -263,7 +283,9 @@ void RowKernel::values(Value r, Value j0, Value low, Value high) {
         Values next(sums);
         Value weight = e.splat(p), nothing = e.numVec(0.0);
         for (int64_t c = 0; c < count; ++c) {
-          Value x = e.widen(e.loadVec(view.v, view.vAt(row, g, e.idx((base + c) * w))));
+          Value d = e.idx((base + c) * w);
+          Value x = e.widen(e.loadVec(view.v, view.vAt(row, g, d)));
+          prefetch(row, d, /*ofValues=*/true);
           if (guarded)
             x = e.select(e.splat(dead), nothing, x);
           next[c] = e.fma(x, weight, next[c]);
@@ -338,7 +360,12 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   Value to = e.min(e.add(partBegin, part), range.end);
   e.loop(from, to, kt, [&](Value j0) {
     Value count = e.min(e.sub(to, j0), e.idx(kt));
-    e.loop(e.idx(0), rowCount, 1, [&](Value r) { row(r, j0, count); });
+    // The first row finds the tile in memory, the others in the cache.
+    Value one = e.min(e.idx(1), rowCount);
+    first = true;
+    e.loop(e.idx(0), one, 1, [&](Value r) { row(r, j0, count); });
+    first = false;
+    e.loop(one, rowCount, 1, [&](Value r) { row(r, j0, count); });
   });
   if (!guarded) {
     outliner.call("attnrt_count", {arith::ConstantIntOp::create(e.b, e.loc, 1, 32),
