@@ -5,8 +5,8 @@
 // The host side: checks, choice of kernel, workspaces, parallel calls.
 //===----------------------------------------------------------------------===//
 
-#include "Checks.h"
-#include "LoopView.h"
+#include "../KeyLoop/Checks.h"
+#include "Kernels.h"
 #include "attn/Conversion/Passes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -5,7 +5,7 @@
 // Decode: keys in the lanes of the scores, head dims in the lanes of the products.
 //===----------------------------------------------------------------------===//
 
-#include "LoopView.h"
+#include "Kernels.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 // Queries in the lanes, keys and value columns as broadcast rows.
 //===----------------------------------------------------------------------===//
 
-#include "LoopView.h"
+#include "Kernels.h"
 
 #include <cmath>
 #include <limits>

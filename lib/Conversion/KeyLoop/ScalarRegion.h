@@ -2,11 +2,11 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Private to AttnToCPU.
+// Shared by the backends.
 //===----------------------------------------------------------------------===//
 
-#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_SCALARREGION_H
-#define ATTN_LIB_CONVERSION_ATTNTOCPU_SCALARREGION_H
+#ifndef ATTN_LIB_CONVERSION_KEYLOOP_SCALARREGION_H
+#define ATTN_LIB_CONVERSION_KEYLOOP_SCALARREGION_H
 
 #include "Emit.h"
 
@@ -59,4 +59,4 @@ private:
 
 } // namespace mlir::attn
 
-#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_SCALARREGION_H
+#endif // ATTN_LIB_CONVERSION_KEYLOOP_SCALARREGION_H

@@ -2,11 +2,11 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Private to AttnToCPU.
+// Shared by the backends.
 //===----------------------------------------------------------------------===//
 
-#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H
-#define ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H
+#ifndef ATTN_LIB_CONVERSION_KEYLOOP_EMIT_H
+#define ATTN_LIB_CONVERSION_KEYLOOP_EMIT_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -143,4 +143,4 @@ struct Emit {
 
 } // namespace mlir::attn
 
-#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_EMIT_H
+#endif // ATTN_LIB_CONVERSION_KEYLOOP_EMIT_H

@@ -2,11 +2,11 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Private to AttnToCPU.
+// Shared by the backends.
 //===----------------------------------------------------------------------===//
 
-#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_OUTLINE_H
-#define ATTN_LIB_CONVERSION_ATTNTOCPU_OUTLINE_H
+#ifndef ATTN_LIB_CONVERSION_KEYLOOP_OUTLINE_H
+#define ATTN_LIB_CONVERSION_KEYLOOP_OUTLINE_H
 
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -58,4 +58,4 @@ private:
 
 } // namespace mlir::attn
 
-#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_OUTLINE_H
+#endif // ATTN_LIB_CONVERSION_KEYLOOP_OUTLINE_H

@@ -2,11 +2,11 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Private to AttnToCPU.
+// Shared by the backends.
 //===----------------------------------------------------------------------===//
 
-#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H
-#define ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H
+#ifndef ATTN_LIB_CONVERSION_KEYLOOP_CHECKS_H
+#define ATTN_LIB_CONVERSION_KEYLOOP_CHECKS_H
 
 #include "Emit.h"
 #include "Outline.h"
@@ -18,4 +18,4 @@ namespace mlir::attn {
 void emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op);
 } // namespace mlir::attn
 
-#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_CHECKS_H
+#endif // ATTN_LIB_CONVERSION_KEYLOOP_CHECKS_H

@@ -1,0 +1,39 @@
+//===- Kernels.h - The CPU's kernels of a key loop -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Private to AttnToCPU.
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_LIB_CONVERSION_ATTNTOCPU_KERNELS_H
+#define ATTN_LIB_CONVERSION_ATTNTOCPU_KERNELS_H
+
+#include "../KeyLoop/LoopView.h"
+
+namespace mlir::attn {
+
+/// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
+/// `guarded`: the slower form that selects values of masked pairs away and never
+/// lets the maximum lag, so that no weight exceeds 1; the fast form calls it when
+/// its result is not finite. Returns the block function.
+func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded,
+                            func::FuncOp guardedForm);
+/// Tasks and scratch bytes of the tile kernel.
+std::pair<Value, Value> tileKernelSize(Emit &e, const LoopView &host);
+
+/// Writes the kernel of a few query rows over one part of the keys, reading K and
+/// V in place (AttnToCPU/RowKernel.cpp), and the kernel that merges the parts.
+/// `values` of the host view are followed by the two workspaces and the split
+/// count.
+struct RowWorkspace {
+  Value out, state, splits; // [B, Hq, Sq, splits, Dv], [.., 2], index
+};
+func::FuncOp emitRowKernel(Emit &e, Outliner &outliner, const LoopView &host,
+                           const RowWorkspace &work, bool guarded, func::FuncOp guardedForm);
+func::FuncOp emitMergeKernel(Emit &e, Outliner &outliner, const LoopView &host,
+                             const RowWorkspace &work);
+Value rowKernelScratch(Emit &e, const LoopView &host);
+
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOCPU_KERNELS_H
