@@ -94,7 +94,11 @@ typedef enum AttnEmitKind {
   /// Assembly.
   ATTN_EMIT_ASM = 7,
   /// An ELF object, not linked.
-  ATTN_EMIT_OBJECT = 8
+  ATTN_EMIT_OBJECT = 8,
+  /// The kernels' PTX, for a GPU.
+  ATTN_EMIT_PTX = 9,
+  /// The kernels, assembled for one GPU; needs a ptxas.
+  ATTN_EMIT_CUBIN = 10
 } AttnEmitKind;
 
 /// Gives the program at one stage of its compilation.

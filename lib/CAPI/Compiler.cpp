@@ -7,6 +7,7 @@
 #include "Session.h"
 
 #include "attn-c/Runtime.h"
+#include "attn/Target/DeviceCode.h"
 #include "attn/Target/Package.h"
 #include "attn/Target/Signature.h"
 #include "attn/Target/TargetSpec.h"
@@ -73,8 +74,10 @@ static std::string pipelineTo(AttnEmitKind from, AttnEmitKind to,
       {ATTN_EMIT_SCHEDULED, "attn-stage-schedule{isa=" + target.isa + "}"},
       {ATTN_EMIT_PLANNED, "attn-stage-plan"},
       {ATTN_EMIT_BUFFERIZED, "attn-stage-bufferize"},
-      {ATTN_EMIT_LOWERED, "attn-stage-kernels"},
-      {ATTN_EMIT_LLVM_DIALECT, "attn-stage-llvm"}};
+      {ATTN_EMIT_LOWERED,
+       target.gpu.empty() ? "attn-stage-kernels" : "attn-stage-gpu-kernels"},
+      {ATTN_EMIT_LLVM_DIALECT,
+       target.gpu.empty() ? "attn-stage-llvm" : "attn-stage-gpu-llvm"}};
   std::string text;
   for (const auto &[stage, pipeline] : stages)
     if (from < stage && stage <= to)
@@ -99,6 +102,35 @@ static bool lower(Program &program, AttnEmitKind from, AttnEmitKind to,
 //===----------------------------------------------------------------------===//
 // Packages
 //===----------------------------------------------------------------------===//
+
+/// The device code of a lowered program for a GPU, assembled where there is a
+/// ptxas; its kernels' registers go to the notes of `entries`.
+static bool compileKernels(Program &program, const Options &options,
+                           DeviceCode &code, llvm::json::Array &entries,
+                           CompileTimes &times, Fault &fault) {
+  auto begin = std::chrono::steady_clock::now();
+  if (!generatePtx(*program.module, options.target.gpu, code, fault))
+    return !fault;
+  std::string ptxas = findPtxas();
+  code.assembler = "no ptxas was found: the driver assembles the kernels";
+  if (!ptxas.empty() && !assemblePtx(ptxas, code, fault))
+    return false;
+  for (llvm::json::Value &value : entries) {
+    llvm::json::Array &notes = *value.getAsObject()->getArray("notes");
+    if (code.kernels.empty())
+      notes.push_back(code.assembler);
+    for (const KernelReport &kernel : code.kernels)
+      notes.push_back(llvm::formatv("kernel {0}: {1} registers, {2} bytes of "
+                                    "stack, 0 spills ({3})",
+                                    kernel.name, kernel.registers,
+                                    kernel.stackBytes, code.arch)
+                          .str());
+  }
+  times.codegen +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
+  return true;
+}
 
 /// From a program to code in `form`; `description` becomes the package's.
 static bool compile(Program &program, const Options &options, CodeForm form,
@@ -130,6 +162,12 @@ static bool compile(Program &program, const Options &options, CodeForm form,
     }
     for (const std::string &remark : program.log.remarks())
       entry.getArray("notes")->push_back(llvm::json::fixUTF8(remark));
+  }
+  DeviceCode kernels;
+  if (!options.target.gpu.empty()) {
+    if (!compileKernels(program, options, kernels, entries, times, fault))
+      return false;
+    embedDeviceCode(*program.module, kernels);
   }
   std::string description = describePackage(
       options.target, program.source->getBuffer(), std::move(entries));
@@ -186,6 +224,40 @@ extern "C" int attnCompileToFile(const char *ir, size_t len,
 // Stages
 //===----------------------------------------------------------------------===//
 
+/// The PTX or the cubin of a program for a GPU.
+static void emitKernels(Program &program, const Options &options,
+                        AttnEmitKind kind, CompileTimes &times,
+                        AttnString *out, Fault &fault) {
+  if (options.target.gpu.empty()) {
+    fault.set(FaultClass::Invalid,
+              "expects a GPU as the target (cuda, sm_80, ...), but got '" +
+                  options.target.isa + "', which has no device code");
+    return;
+  }
+  DeviceCode code;
+  if (!lower(program, ATTN_EMIT_ATTN, ATTN_EMIT_LLVM_DIALECT, options, times,
+             fault) ||
+      !generatePtx(*program.module, options.target.gpu, code, fault)) {
+    if (!fault)
+      fault.set(FaultClass::Invalid,
+                "expects a program with attention, but got one without");
+    return;
+  }
+  if (kind == ATTN_EMIT_PTX) {
+    toString(code.ptx, out, fault);
+    return;
+  }
+  std::string ptxas = findPtxas();
+  if (ptxas.empty()) {
+    fault.set(FaultClass::Resource,
+              "expects a ptxas for a cubin, but found none: install the CUDA "
+              "toolkit or the package nvidia-cuda-nvcc, or set ATTN_PTXAS");
+    return;
+  }
+  if (assemblePtx(ptxas, code, fault))
+    toString(llvm::StringRef(code.cubin.data(), code.cubin.size()), out, fault);
+}
+
 extern "C" int attnEmit(const char *ir, size_t len,
                         const AttnCompileOptions *given, AttnEmitKind kind,
                         AttnString *out) {
@@ -196,9 +268,9 @@ extern "C" int attnEmit(const char *ir, size_t len,
                                    "a null pointer");
   else
     *out = {nullptr, 0};
-  if (kind < ATTN_EMIT_ATTN || kind > ATTN_EMIT_OBJECT)
+  if (kind < ATTN_EMIT_ATTN || kind > ATTN_EMIT_CUBIN)
     fault.set(FaultClass::Invalid,
-              "expects a form of 0 to 8, but got " + std::to_string(kind));
+              "expects a form of 0 to 10, but got " + std::to_string(kind));
   if (fault || !readOptions(given, options, fault))
     return report(fault);
   CompileTimes times;
@@ -207,6 +279,10 @@ extern "C" int attnEmit(const char *ir, size_t len,
         if (kind <= ATTN_EMIT_LLVM_DIALECT) {
           if (lower(program, ATTN_EMIT_ATTN, kind, options, times, fault))
             toString(program.print(), out, fault);
+          return;
+        }
+        if (kind == ATTN_EMIT_PTX || kind == ATTN_EMIT_CUBIN) {
+          emitKernels(program, options, kind, times, out, fault);
           return;
         }
         CodeForm form = kind == ATTN_EMIT_LLVM_IR ? CodeForm::LLVMIR

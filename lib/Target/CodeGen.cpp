@@ -28,27 +28,6 @@
 
 using namespace attn;
 
-namespace {
-/// Without one, LLVM ends the process on an error that it can report.
-class ErrorHandler : public llvm::DiagnosticHandler {
-public:
-  ErrorHandler(Fault &fault) : fault(fault) {}
-  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
-    if (info.getSeverity() != llvm::DS_Error)
-      return true;
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    llvm::DiagnosticPrinterRawOStream printer(os);
-    info.print(printer);
-    fault.set(FaultClass::Compile, "LLVM refused the program: " + text);
-    return true;
-  }
-
-private:
-  Fault &fault;
-};
-} // namespace
-
 static constexpr llvm::StringLiteral kDescriptionSymbol = "attn_package_json";
 
 std::string CompileTimes::json() const {
@@ -70,11 +49,13 @@ std::string attn::describePackage(const TargetSpec &target,
       {"format", 1},
       {"version", ATTN_VERSION},
       {"llvm", LLVM_VERSION_STRING},
-      {"target", target.isa},
+      {"target", target.gpu.empty() ? target.isa : "cuda"},
       {"cpu", target.cpu},
       {"features", target.features},
       {"ir_sha256", llvm::toHex(digest, /*LowerCase=*/true)},
       {"entries", std::move(entries)}};
+  if (!target.gpu.empty())
+    description["arch"] = target.gpu;
   return llvm::formatv("{0}", llvm::json::Value(std::move(description))).str();
 }
 

@@ -74,8 +74,19 @@ std::string attn::hostFingerprint() {
   return host().cpu + " " + host().features;
 }
 
+static const char *const kGpus[] = {"sm_80", "sm_86", "sm_89", "sm_90"};
+
 bool attn::resolveTarget(llvm::StringRef name, TargetSpec &target,
                          Fault &fault) {
+  if (name == "cuda")
+    name = kGpus[0];
+  for (const char *gpu : kGpus)
+    if (name == gpu) {
+      // Any CPU may launch kernels.
+      bool known = resolveTarget("generic", target, fault);
+      target.isa = target.gpu = gpu;
+      return known;
+    }
   target.triple = llvm::sys::getProcessTriple();
   llvm::Triple::ArchType arch = llvm::Triple(target.triple).getArch();
   bool isHost = name.empty() || name == "host";
@@ -103,6 +114,9 @@ bool attn::resolveTarget(llvm::StringRef name, TargetSpec &target,
   for (const IsaClass &isa : isaClasses())
     if (isa.arch == arch)
       names += std::string(", ") + isa.name;
+  names += ", cuda";
+  for (const char *gpu : kGpus)
+    names += std::string(", ") + gpu;
   return fault.set(FaultClass::Invalid, "expects a target out of " + names +
                                             ", but got '" + name.str() + "'");
 }

@@ -42,7 +42,8 @@ static cl::opt<std::string> header(
 static cl::opt<std::string>
     target("target",
            cl::desc("host (all that this CPU has), or any CPU of a class: "
-                    "avx512, avx2, sse4, neon, generic"),
+                    "avx512, avx2, sse4, neon, generic; or a GPU: cuda, sm_80, "
+                    "sm_86, sm_89, sm_90"),
            cl::value_desc("name"), cl::init("host"), cl::cat(category));
 
 namespace {
@@ -57,6 +58,8 @@ enum class Emit : int {
   LLVMIR = ATTN_EMIT_LLVM_IR,
   Asm = ATTN_EMIT_ASM,
   Object = ATTN_EMIT_OBJECT,
+  Ptx = ATTN_EMIT_PTX,
+  Cubin = ATTN_EMIT_CUBIN,
   Package
 };
 } // namespace
@@ -69,6 +72,8 @@ static cl::opt<Emit> emit(
                    "a shared object that libattnrt loads"),
         clEnumValN(Emit::Object, "obj", "an ELF object, not linked"),
         clEnumValN(Emit::Asm, "asm", "assembly"),
+        clEnumValN(Emit::Ptx, "ptx", "a GPU's kernels as PTX"),
+        clEnumValN(Emit::Cubin, "cubin", "a GPU's kernels, assembled by ptxas"),
         clEnumValN(Emit::LLVMIR, "llvm", "LLVM IR, optimized"),
         clEnumValN(Emit::LLVMDialect, "mlir", "MLIR's LLVM dialect"),
         clEnumValN(Emit::Lowered, "lowered", "key loops as scf and vector"),
@@ -101,6 +106,7 @@ EXAMPLES:
       For any CPU with AVX2 and FMA.
   attn-compile attention.mlir --emit=asm | less
   attn-compile attention.mlir --explain
+  attn-compile attention.mlir --target=sm_80 --emit=ptx -o kernels.ptx
 
   FILE.mlir is text or bytecode of at most 64 MiB; '-' is standard input. Every
   public function becomes an entry; its arguments and results are tensors.

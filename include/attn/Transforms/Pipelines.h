@@ -33,8 +33,20 @@ void buildToLLVM(OpPassManager &pm);
 /// All of the above.
 void buildLowerToCPU(OpPassManager &pm, const CPUPipelineOptions &options);
 
+/// key loops on buffers -> host code, and kernels in a gpu.module.
+void buildLowerKeyLoopsToGPU(OpPassManager &pm);
+/// The same with all in the LLVM dialect; the gpu.module holds NVVM kernels.
+void buildGPUToLLVM(OpPassManager &pm);
+
+struct GPUPipelineOptions : PassPipelineOptions<GPUPipelineOptions> {
+  Option<std::string> arch{*this, "arch", llvm::cl::desc("sm_80 and up."), llvm::cl::init("sm_80")};
+};
+/// attn -> LLVM dialect with the package ABI, and NVVM kernels.
+void buildLowerToGPU(OpPassManager &pm, const GPUPipelineOptions &options);
+
 /// attn-stage-schedule, attn-stage-plan, attn-stage-bufferize,
-/// attn-stage-kernels, attn-stage-llvm and attn-lower-to-cpu.
+/// attn-stage-kernels, attn-stage-llvm and attn-lower-to-cpu; attn-stage-gpu-kernels,
+/// attn-stage-gpu-llvm and attn-lower-to-gpu.
 void registerPipelines();
 
 } // namespace mlir::attn

@@ -7,10 +7,14 @@
 
 #include "Emit.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 using namespace mlir;
 using namespace mlir::attn;
 
 Value Emit::fma(Value x, Value y, Value z) {
+  if (!lanes && hasFma)
+    return math::FmaOp::create(b, loc, x, y, z);
   if (!hasFma || !isa<VectorType>(x.getType()))
     return fadd(fmul(x, y), z);
   return vector::FMAOp::create(b, loc, x, y, z);

@@ -26,7 +26,7 @@ struct Emit {
   OpBuilder &b;
   Location loc;
   FloatType state; // f32 or f64: scores and states
-  int64_t lanes;
+  int64_t lanes; // of a vector; 0 where all code is scalar
   bool hasFma;
   bool hasHalf; // converts f16 by instructions
 

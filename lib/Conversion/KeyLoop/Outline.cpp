@@ -43,6 +43,13 @@ Value Outliner::pack(ValueRange values) {
   return address;
 }
 
+SmallVector<Value> Outliner::unpack(Value packed, TypeRange types) {
+  SmallVector<Value> values;
+  for (auto [index, want] : llvm::enumerate(types))
+    values.push_back(castTo(b, loc, want, LLVM::ExtractValueOp::create(b, loc, packed, index)));
+  return values;
+}
+
 Outliner::Block Outliner::open(StringRef stem, TypeRange captured, bool rare) {
   saved = b.saveInsertionPoint();
   SymbolTable symbols(module);
@@ -60,9 +67,7 @@ Outliner::Block Outliner::open(StringRef stem, TypeRange captured, bool rare) {
   block.task = arith::IndexCastOp::create(b, loc, b.getIndexType(), entry->getArgument(1));
   LLVM::LLVMStructType type = structOf(captured);
   Value packed = LLVM::LoadOp::create(b, loc, type, entry->getArgument(0));
-  for (auto [index, want] : llvm::enumerate(captured))
-    block.captured.push_back(
-        castTo(b, loc, want, LLVM::ExtractValueOp::create(b, loc, packed, index)));
+  block.captured = unpack(packed, captured);
   return block;
 }
 

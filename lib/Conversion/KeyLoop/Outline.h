@@ -36,6 +36,10 @@ public:
 
   /// On the host side: the packed struct's address.
   Value pack(ValueRange values);
+  /// The struct that `pack` makes of values of these types, and values of these
+  /// types out of such a struct.
+  LLVM::LLVMStructType structOf(TypeRange types);
+  SmallVector<Value> unpack(Value packed, TypeRange types);
   /// Calls attnrt_parallel_for(func, context, tasks, scratchBytes).
   void parallelFor(func::FuncOp func, Value context, Value tasks, Value scratchBytes);
   /// A call to a function of the runtime, declared on first use.
@@ -48,7 +52,6 @@ public:
   Value address(Value memref);
 
 private:
-  LLVM::LLVMStructType structOf(TypeRange types);
   ModuleOp module;
   OpBuilder &b;
   Location loc;

@@ -81,7 +81,7 @@ Value ScalarRegion::finish(Emit &e, Value score) {
 }
 
 Value ScalarRegion::vectorOf(Emit &e, Value mapped) {
-  return isa<VectorType>(mapped.getType()) ? mapped : e.splat(mapped);
+  return !e.lanes || isa<VectorType>(mapped.getType()) ? mapped : e.splat(mapped);
 }
 
 Value ScalarRegion::load(Emit &e, Value buffer, ValueRange indices) {

@@ -19,6 +19,8 @@ namespace mlir::attn {
 /// one axis (the lanes), and every value that does not depend on that axis stays
 /// a scalar.
 ///
+/// Without lanes (a thread of a GPU) everything is a scalar.
+///
 /// Example, lanes along keys: `attn.load %bias[%b, %h, %i, %j]` becomes one vector
 /// load, `attn.load %slopes[%h]` one scalar load.
 class ScalarRegion {
@@ -38,7 +40,7 @@ public:
   /// outside the loop over the unbound one.
   void hoist(Emit &e);
   /// Writes the rest; `score` is the score vector for a score region. Every
-  /// argument must be bound. Returns a vector.
+  /// argument must be bound. Returns a vector, or a scalar where there are no lanes.
   Value finish(Emit &e, Value score = {});
 
 private:

@@ -95,18 +95,3 @@ void attn::buildLowerToCPU(OpPassManager &pm, const CPUPipelineOptions &options)
   buildLowerKeyLoops(pm);
   buildToLLVM(pm);
 }
-
-void attn::registerPipelines() {
-  PassPipelineRegistration<CPUPipelineOptions>(
-      "attn-stage-schedule", "attn to scheduled attn", buildSchedule);
-  PassPipelineRegistration<>("attn-stage-plan", "Scheduled attn to key loops on tensors",
-                             buildPlan);
-  PassPipelineRegistration<>("attn-stage-bufferize", "Key loops on tensors to key loops on buffers",
-                             buildBufferize);
-  PassPipelineRegistration<>("attn-stage-kernels", "Key loops on buffers to scf and vector",
-                             buildLowerKeyLoops);
-  PassPipelineRegistration<>("attn-stage-llvm", "scf and vector to the LLVM dialect", buildToLLVM);
-  PassPipelineRegistration<CPUPipelineOptions>(
-      "attn-lower-to-cpu", "attn to the LLVM dialect with the package ABI: all stages in order",
-      buildLowerToCPU);
-}

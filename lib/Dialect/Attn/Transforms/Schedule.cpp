@@ -29,6 +29,19 @@ constexpr Row kTable[] = {
     {"neon", 16, 4, 8, 4, 64},    {"generic", 16, 2, 8, 4, 64},
 };
 
+/// One row for every GPU: four warps of 16 queries, and as many keys per tile as
+/// two stages of K and V fit into the 99 KiB of shared memory that every GPU since
+/// sm_80 has, next to the queries. Fragments are 8 keys wide.
+ScheduleAttr gpuSchedule(AttentionOp op, StringRef isa) {
+  unsigned bits = cast<ShapedType>(op.getQ().getType()).getElementType().getIntOrFloatBitWidth();
+  auto axes = op.getAxesOrDefault();
+  int64_t width = std::max(cast<ShapedType>(op.getQ().getType()).getDimSize(axes.getQ()[3]),
+                           cast<ShapedType>(op.getV().getType()).getDimSize(axes.getV()[3]));
+  int64_t kvTile = bits == 16 ? (width <= 128 ? 64 : 32) : (width <= 64 ? 32 : width <= 128 ? 16 : 8);
+  return ScheduleAttr::get(op.getContext(), isa, /*lanes=*/16, /*q_vectors=*/1, /*strips=*/4,
+                           /*key_rows=*/8, kvTile, /*few_rows=*/16, /*split_keys=*/512);
+}
+
 struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
   using ScheduleBase::ScheduleBase;
   void runOnOperation() override {
@@ -37,7 +50,8 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
         return WalkResult::advance();
       FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
       if (failed(schedule)) {
-        op.emitError() << "expects isa to be avx512, avx2, sse4, neon or generic, but got '" << isa
+        op.emitError() << "expects isa to be avx512, avx2, sse4, neon, generic or a GPU such as "
+                          "sm_80, but got '" << isa
                        << "'";
         return WalkResult::interrupt();
       }
@@ -51,6 +65,8 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
 } // namespace
 
 FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionOp op, StringRef isa) {
+  if (isa.starts_with("sm_"))
+    return gpuSchedule(op, isa);
   const Row *row = llvm::find_if(kTable, [&](const Row &row) { return row.isa == isa; });
   if (row == std::end(kTable))
     return failure();

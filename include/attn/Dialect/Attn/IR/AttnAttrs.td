@@ -128,6 +128,9 @@ def Attn_ScheduleAttr : AttrDef<Attn_Dialect, "Schedule"> {
     * `few_rows`: up to this many rows (queries x heads of a group) take the
       row kernel, which reads K and V in place (decode);
     * `split_keys`: the row kernel cuts the keys into parts of this many.
+
+    On a GPU (`isa = "sm_80"` and so on) a strip is the 16 queries of one warp,
+    `strips` the warps of a block, and `few_rows` counts queries.
   }];
   let parameters = (ins StringRefParameter<"row of the schedule table">:$isa,
                         "int64_t":$lanes, "int64_t":$q_vectors, "int64_t":$strips,

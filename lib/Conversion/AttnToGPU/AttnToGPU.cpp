@@ -1,0 +1,166 @@
+//===- AttnToGPU.cpp - Key loops to kernels and launches -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The host side: checks, workspaces, launches; and what the GPU refuses.
+//===----------------------------------------------------------------------===//
+
+#include "../KeyLoop/Checks.h"
+#include "../KeyLoop/Documents.h"
+#include "Kernels.h"
+#include "attn/Conversion/Passes.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mlir::attn {
+#define GEN_PASS_DEF_CONVERTATTNTOGPU
+#include "attn/Conversion/Passes.h.inc"
+} // namespace mlir::attn
+
+using namespace mlir;
+using namespace mlir::attn;
+
+/// 1 where every row of q, k and v starts at a multiple of 16 bytes, so that 16
+/// of them may be copied at once.
+static Value rowsAligned(Emit &e, const LoopView &host) {
+  int64_t bytes = host.storage.getIntOrFloatBitWidth() / 8;
+  Value bits = e.idx(0);
+  for (Value buffer : {host.q, host.k, host.v}) {
+    auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
+    Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, buffer);
+    bits = e.bor(bits, e.add(base, e.mul(metadata.getOffset(), bytes)));
+    for (int64_t axis = 0; axis < 3; ++axis)
+      bits = e.bor(bits, e.mul(metadata.getStrides()[axis], bytes));
+  }
+  Value aligned = e.cmp(arith::CmpIPredicate::eq, e.rem(bits, e.idx(16)), e.idx(0));
+  return e.select(aligned, e.idx(1), e.idx(0));
+}
+
+static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
+  if (!op.getSchedule())
+    return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
+  if (op.getStateType().isF64())
+    return op.emitOpError() << "expects f32, f16 or bf16 on a GPU, but got f64; compile for the "
+                               "CPU or convert to f32";
+  b.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  Emit e(b, loc, op.getStateType(), /*lanes=*/0, /*hasFma=*/true, /*hasHalf=*/true);
+  Outliner outliner(module, b, loc);
+  KernelModule kernels(module, b, loc, outliner);
+  emitChecks(e, outliner, op);
+  LoopView host = LoopView::onHost(e, op);
+  ForwardShape shape(host);
+
+  int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), shape.kt);
+  // The cut depends on the number of keys and queries alone.
+  Value few = e.le(host.sq, e.idx(host.schedule.getFewRows()));
+  Value one = e.idx(1);
+  Value splits = e.select(few, e.max(e.ceilDiv(host.sk, part), one), one);
+  Value many = e.cmp(arith::CmpIPredicate::sgt, splits, one);
+  Value tasks = e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, shape.rows));
+  Value slots = e.select(many, splits, e.idx(0));
+  constexpr int64_t dynamic = ShapedType::kDynamic;
+  auto alloc = [&](ArrayRef<int64_t> type, Type element, ValueRange sizes) -> Value {
+    return memref::AllocOp::create(b, loc, MemRefType::get(type, element), sizes);
+  };
+  SmallVector<Value> dims = {host.batch, host.hq, host.sq, slots};
+  DeviceWork work{alloc({dynamic, dynamic, dynamic, dynamic, host.dv}, e.state, dims),
+                  alloc({dynamic, dynamic, dynamic, dynamic, 2}, e.state, dims),
+                  alloc({dynamic}, b.getI32Type(), ValueRange{e.mul(tasks, splits)}), splits,
+                  rowsAligned(e, host)};
+
+  int64_t guardShared = 0;
+  KernelModule::Kernel forward = emitForward(e, kernels, host, work);
+  KernelModule::Kernel merge = emitMerge(e, kernels, host, work);
+  KernelModule::Kernel guard = emitGuard(e, kernels, host, work, shape.rows, guardShared);
+
+  SmallVector<Value> values = host.values();
+  values.append(work.values());
+  SmallVector<Type> types(ValueRange(values).getTypes());
+  Value params = outliner.pack(values);
+  kernels.launch(e, forward, tasks, splits, kThreads, shape.sharedBytes, params, types);
+  e.when(many, [&] {
+    Value rows = e.mul(e.mul(host.batch, host.hq), host.sq);
+    kernels.launch(e, merge, rows, one, kThreads, 0, params, types);
+  });
+  kernels.launch(e, guard, tasks, one, kThreads, guardShared, params, types);
+  outliner.call("attnrt_gpu_count_flags",
+                {arith::ConstantIntOp::create(b, loc, 0, 32), outliner.address(work.flags),
+                 e.toI64(e.mul(tasks, splits))});
+  for (Value buffer : {work.out, work.state, work.flags})
+    memref::DeallocOp::create(b, loc, buffer);
+  op.erase();
+  return success();
+}
+
+/// Elementary functions as polynomials: device code links no library.
+static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
+  RewritePatternSet patterns(kernels.getContext());
+  populateMathPolynomialApproximationPatterns(patterns);
+  if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
+    return failure();
+  WalkResult result = kernels.walk([&](Operation *op) {
+    if (!isa<math::MathDialect>(op->getDialect()) ||
+        isa<math::FmaOp, math::SqrtOp, math::AbsFOp, math::AbsIOp, math::FloorOp, math::CeilOp,
+            math::RoundEvenOp, math::TruncOp, math::CopySignOp, math::CountLeadingZerosOp,
+            math::CtPopOp>(op))
+      return WalkResult::advance();
+    op->emitOpError() << "expects an elementary function that GPU code can compute without a "
+                         "library, but got one that it cannot; compile for the CPU, or write it "
+                         "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
+    return WalkResult::interrupt();
+  });
+  return success(!result.wasInterrupted());
+}
+
+/// Memory of a GPU call is on the device: the host must not touch it.
+static LogicalResult refuseHostAccess(ModuleOp module) {
+  WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<gpu::GPUModuleOp>(op))
+      return WalkResult::skip();
+    auto func = op->getParentOfType<func::FuncOp>();
+    bool sizes = func && func.getName().starts_with("attn_dims_"); // host memory, sizes alone
+    if (sizes || !isa<memref::LoadOp, memref::StoreOp>(op) )
+      return WalkResult::advance();
+    op->emitError() << "expects attention, slices, concatenations and copies in a GPU program, but "
+                       "got arithmetic on a tensor's elements; do it before or after, or inside "
+                       "score_mod";
+    return WalkResult::interrupt();
+  });
+  return success(!result.wasInterrupted());
+}
+
+namespace {
+struct ConvertAttnToGPUPass : public attn::impl::ConvertAttnToGPUBase<ConvertAttnToGPUPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    OpBuilder b(&getContext());
+    SmallVector<Operation *> ops;
+    module.walk([&](Operation *op) {
+      if (isa<KeyLoopOp, DocumentsOp>(op))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      for (Value operand : op->getOperands())
+        if (!isa<MemRefType>(operand.getType())) {
+          op->emitOpError() << "expects buffers, but got " << operand.getType()
+                            << "; bufferize first";
+          return signalPassFailure();
+        }
+      if (auto loop = dyn_cast<KeyLoopOp>(op)) {
+        if (failed(lowerKeyLoop(module, b, loop)))
+          return signalPassFailure();
+      } else {
+        lowerDocuments(module, b, cast<DocumentsOp>(op));
+      }
+    }
+    for (auto kernels : module.getOps<gpu::GPUModuleOp>())
+      if (failed(expandMath(kernels)))
+        return signalPassFailure();
+    if (failed(refuseHostAccess(module)))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,95 @@
+//===- KernelModule.cpp - Kernels of one program -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See KernelModule.h.
+//===----------------------------------------------------------------------===//
+
+#include "KernelModule.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+gpu::GPUModuleOp KernelModule::kernels() {
+  if (auto found = module.lookupSymbol<gpu::GPUModuleOp>(kKernelsSymbol))
+    return found;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(module.getBody());
+  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
+  return gpu::GPUModuleOp::create(b, loc, kKernelsSymbol);
+}
+
+/// Where the block's dynamic shared memory starts; how much there is, the launch
+/// says.
+static LLVM::GlobalOp sharedMemory(gpu::GPUModuleOp home, OpBuilder &b, Location loc) {
+  constexpr StringLiteral name = "attn_shared";
+  if (auto found = home.lookupSymbol<LLVM::GlobalOp>(name))
+    return found;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(home.getBody());
+  return LLVM::GlobalOp::create(b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+                                /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
+                                /*alignment=*/16, kSharedSpace);
+}
+
+KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured, int64_t threads) {
+  saved = b.saveInsertionPoint();
+  gpu::GPUModuleOp home = kernels();
+  std::string name = stem.str();
+  for (unsigned n = 1; home.lookupSymbol(name); ++n)
+    name = (stem + "_" + Twine(n)).str();
+  b.setInsertionPointToEnd(home.getBody());
+  LLVM::LLVMStructType type = outliner.structOf(captured);
+  auto func = gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType({type}, {}));
+  func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  func.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  Block &entry = func.getBody().front();
+  b.setInsertionPointToStart(&entry);
+  Kernel kernel{func, outliner.unpack(entry.getArgument(0), captured), {}, {}, {}};
+  kernel.shared = LLVM::AddressOfOp::create(b, loc, sharedMemory(home, b, loc));
+  // The host passes memory of the device: loads and stores need not find out.
+  for (Value &value : kernel.captured)
+    if (auto buffer = dyn_cast<MemRefType>(value.getType())) {
+      auto global = MemRefType::get(buffer.getShape(), buffer.getElementType(), buffer.getLayout(),
+                                    b.getI64IntegerAttr(kGlobalSpace));
+      value = memref::MemorySpaceCastOp::create(b, loc, global, value);
+    }
+  kernel.block = gpu::BlockIdOp::create(b, loc, gpu::Dimension::x);
+  kernel.part = gpu::BlockIdOp::create(b, loc, gpu::Dimension::y);
+  return kernel;
+}
+
+void KernelModule::close() {
+  gpu::ReturnOp::create(b, loc);
+  b.restoreInsertionPoint(saved);
+}
+
+/// The host's AttnGpuImage; its fields are set when the device code is there.
+static LLVM::GlobalOp image(ModuleOp module, OpBuilder &b, Location loc) {
+  if (auto found = module.lookupSymbol<LLVM::GlobalOp>(kImageSymbol))
+    return found;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(module.getBody());
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {ptr, i64, ptr, i64, ptr});
+  return LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::External,
+                                kImageSymbol, Attribute());
+}
+
+void KernelModule::launch(Emit &e, Kernel kernel, Value blocks, Value parts,
+                          int64_t threads, int64_t sharedBytes, Value params, TypeRange packed) {
+  // Pointers, sizes and strides: eight bytes each.
+  int64_t words = 0;
+  for (Type type : packed) {
+    auto buffer = dyn_cast<MemRefType>(type);
+    words += buffer ? 3 + 2 * buffer.getRank() : 1;
+  }
+  auto i64 = [&](int64_t value) { return e.toI64(e.idx(value)); };
+  outliner.call("attnrt_gpu_launch",
+                {LLVM::AddressOfOp::create(b, loc, image(module, b, loc)),
+                 outliner.text(kernel.func.getName()), e.toI64(blocks), e.toI64(parts), i64(1),
+                 arith::ConstantIntOp::create(b, loc, threads, 32), i64(sharedBytes), params,
+                 i64(8 * words)});
+}

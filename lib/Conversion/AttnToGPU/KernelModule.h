@@ -1,0 +1,61 @@
+//===- KernelModule.h - Kernels of one program -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Private to AttnToGPU.
+//===----------------------------------------------------------------------===//
+
+#ifndef ATTN_LIB_CONVERSION_ATTNTOGPU_KERNELMODULE_H
+#define ATTN_LIB_CONVERSION_ATTNTOGPU_KERNELMODULE_H
+
+#include "../KeyLoop/Emit.h"
+#include "../KeyLoop/Outline.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace mlir::attn {
+
+/// The gpu.module of a program, and kernels that get the host's values in one
+/// struct by value.
+class KernelModule {
+public:
+  KernelModule(ModuleOp module, OpBuilder &b, Location loc, Outliner &outliner)
+      : module(module), b(b), loc(loc), outliner(outliner) {}
+
+  /// A kernel with an empty body and a name made of `stem`; the builder stands in
+  /// it, whose copies of `captured` come back. Call `close` when done.
+  struct Kernel {
+    gpu::GPUFuncOp func;
+    SmallVector<Value> captured;
+    Value block, part; // block index along x and y
+    Value shared;      // start of shared memory, ptr<3>
+  };
+  Kernel open(StringRef stem, TypeRange captured, int64_t threads);
+  void close();
+
+  /// On the host side: launches `blocks` x `parts` blocks with `values` packed at
+  /// `params`.
+  void launch(Emit &e, Kernel kernel, Value blocks, Value parts, int64_t threads,
+              int64_t sharedBytes, Value params, TypeRange packed);
+
+private:
+  gpu::GPUModuleOp kernels();
+
+  ModuleOp module;
+  OpBuilder &b;
+  Location loc;
+  Outliner &outliner;
+  OpBuilder::InsertPoint saved;
+};
+
+/// LLVM's numbers of the memory spaces of NVIDIA GPUs.
+constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
+
+/// The symbol of the host's description of the device code, an AttnGpuImage.
+constexpr StringLiteral kImageSymbol = "attn_gpu_image";
+/// The symbol of the gpu.module.
+constexpr StringLiteral kKernelsSymbol = "attn_kernels";
+
+} // namespace mlir::attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOGPU_KERNELMODULE_H
