@@ -14,6 +14,8 @@
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 namespace mlir::attn {
 #define GEN_PASS_DEF_CONVERTATTNTOGPU
 #include "attn/Conversion/Passes.h.inc"
@@ -95,6 +97,21 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   return success();
 }
 
+/// What the processor does itself; the conversion of the gpu dialect would make a
+/// library call of it.
+static StringRef intrinsicOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, StringRef>(op)
+      .Case<math::FmaOp>([](auto) { return "llvm.fma"; })
+      .Case<math::SqrtOp>([](auto) { return "llvm.sqrt"; })
+      .Case<math::AbsFOp>([](auto) { return "llvm.fabs"; })
+      .Case<math::FloorOp>([](auto) { return "llvm.floor"; })
+      .Case<math::CeilOp>([](auto) { return "llvm.ceil"; })
+      .Case<math::RoundEvenOp>([](auto) { return "llvm.roundeven"; })
+      .Case<math::TruncOp>([](auto) { return "llvm.trunc"; })
+      .Case<math::CopySignOp>([](auto) { return "llvm.copysign"; })
+      .Default([](Operation *) { return ""; });
+}
+
 /// Elementary functions as polynomials: device code links no library.
 static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
   RewritePatternSet patterns(kernels.getContext());
@@ -103,14 +120,21 @@ static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
     return failure();
   WalkResult result = kernels.walk([&](Operation *op) {
     if (!isa<math::MathDialect>(op->getDialect()) ||
-        isa<math::FmaOp, math::SqrtOp, math::AbsFOp, math::AbsIOp, math::FloorOp, math::CeilOp,
-            math::RoundEvenOp, math::TruncOp, math::CopySignOp, math::CountLeadingZerosOp,
-            math::CtPopOp>(op))
+        isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
       return WalkResult::advance();
-    op->emitOpError() << "expects an elementary function that GPU code can compute without a "
-                         "library, but got one that it cannot; compile for the CPU, or write it "
-                         "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
-    return WalkResult::interrupt();
+    StringRef intrinsic = intrinsicOf(op);
+    if (intrinsic.empty()) {
+      op->emitOpError() << "expects an elementary function that GPU code can compute without a "
+                           "library, but got one that it cannot; compile for the CPU, or write it "
+                           "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
+      return WalkResult::interrupt();
+    }
+    OpBuilder b(op);
+    auto call = LLVM::CallIntrinsicOp::create(b, op->getLoc(), op->getResult(0).getType(),
+                                              b.getStringAttr(intrinsic), op->getOperands());
+    op->replaceAllUsesWith(call->getResults());
+    op->erase();
+    return WalkResult::advance();
   });
   return success(!result.wasInterrupted());
 }

@@ -45,6 +45,9 @@ KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured, int6
   auto func = gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType({type}, {}));
   func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  // One block per processor is enough: ptxas would rather spill than use a
+  // register more than two or three blocks leave each other.
+  func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   Block &entry = func.getBody().front();
   b.setInsertionPointToStart(&entry);
   Kernel kernel{func, outliner.unpack(entry.getArgument(0), captured), {}, {}, {}};
