@@ -64,7 +64,12 @@ typedef enum AttnStatus {
   ATTN_COMM_ERROR = 7,
   /// The call itself is wrong: a null pointer, an unknown entry, an option out
   /// of range.
-  ATTN_INVALID = 8
+  ATTN_INVALID = 8,
+  /// A device is missing, cannot run the package, does not hold the tensors, or
+  /// failed while it ran.
+  ATTN_DEVICE_ERROR = 9,
+  /// The emulated device ran the kernels and found a fault in them.
+  ATTN_DEVICE_FINDING = 10
 } AttnStatus;
 
 /// The text of the last failure on this thread. Valid until the next call into
@@ -130,9 +135,25 @@ typedef struct AttnInvokeOptions {
   int (*poll)(void *);
   /// Handed to `poll`.
   void *poll_arg;
+  /// Where a package with GPU kernels runs: "cuda" (the tensors' device),
+  /// "cuda:N", or "emulated" (the PTX emulator, on CPU tensors). Null asks the
+  /// tensors. A package for the CPU takes null and "cpu".
+  const char *device;
+  /// The CUstream that a CUDA call is ordered on and does not wait for; 1 and 2
+  /// stand for CUDA's legacy and per-thread default streams, as in DLPack. With
+  /// null the call uses the legacy one and returns when the device is done.
+  /// Other devices take null only.
+  void *stream;
+  /// On the emulated device, computes what the PTX ISA leaves open (the last
+  /// bits of ex2.approx, the order of an mma's sums) as badly as it allows.
+  int32_t worst_rounding;
+  /// On the emulated device, how many instructions a kernel may execute; 0 for
+  /// ATTN_EMULATOR_STEP_LIMIT, else the emulator's own limit.
+  int64_t step_limit;
 } AttnInvokeOptions;
 
-/// What one call did, counted by the generated code.
+/// What one call did, counted by the generated code. On CUDA, asking for them
+/// makes a call wait for the device.
 typedef struct AttnCounters {
   /// Row blocks computed again on the guarded path.
   int64_t guard_recomputations;
@@ -153,15 +174,48 @@ ATTN_RUNTIME_EXPORTED int attnResultShapes(AttnPackage *package, int entry,
                                            int n_args, int64_t *dims);
 
 /// Runs `entry` on `args` and writes `results`, which the caller allocated with
-/// the sizes that `attnResultShapes` gives. Every tensor is checked against the
-/// signature first: device, dtype, rank, sizes, a unit stride on the last axis,
-/// alignment, and results that overlap nothing. On failure the results'
-/// contents are undefined. `counters` may be null.
+/// the sizes that `attnResultShapes` gives, on the device of the call. Every
+/// tensor is checked against the signature first: device, dtype, rank, sizes, a
+/// unit stride on the last axis, alignment, and results that overlap nothing.
+/// On failure the results' contents are undefined. `counters` may be null.
 ATTN_RUNTIME_EXPORTED int attnInvoke(AttnPackage *package, int entry,
                                      const DLTensor *const *args, int n_args,
                                      DLTensor *const *results, int n_results,
                                      const AttnInvokeOptions *options,
                                      AttnCounters *counters);
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+/// What there is to run packages on, as a JSON array of objects with "device"
+/// and "available"; an available one has "name" and "arch" (CUDA devices
+/// "memory_bytes" and "multiprocessors" as well), another one "reason".
+/// Valid until the next call of this function on this thread; never null.
+ATTN_RUNTIME_EXPORTED const char *attnDeviceInfo(void);
+
+/// What the last call on this thread did on its device, as a JSON object; "{}"
+/// after a call on the CPU and before the first. It has "device", "arch" and
+/// "launches". A launch on the emulated device has what the emulator counted
+/// and found; one on CUDA has the kernel's registers, bytes of shared and local
+/// memory and theoretical occupancy. Valid until the next call into the runtime
+/// on this thread; never null.
+ATTN_RUNTIME_EXPORTED const char *attnDeviceReport(void);
+
+/// Allocates memory on "cuda:N" ("cuda" is "cuda:0") or "emulated", for callers
+/// with no library of their own for that.
+ATTN_RUNTIME_EXPORTED int attnDeviceAlloc(const char *device, int64_t bytes,
+                                          void **out);
+
+/// Frees what `attnDeviceAlloc` gave; null is allowed.
+ATTN_RUNTIME_EXPORTED int attnDeviceFree(const char *device, void *memory);
+
+/// Copies `bytes` between the host and the device, and waits.
+ATTN_RUNTIME_EXPORTED int attnDeviceCopyIn(const char *device, void *to,
+                                           const void *from_host,
+                                           int64_t bytes);
+ATTN_RUNTIME_EXPORTED int attnDeviceCopyOut(const char *device, void *to_host,
+                                            const void *from, int64_t bytes);
 
 #ifdef __cplusplus
 } // extern "C"

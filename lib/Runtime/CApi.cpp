@@ -13,6 +13,8 @@
 
 #include "attn-c/Runtime.h"
 
+#include "attn/Runtime/Device/Report.h"
+#include "attn/Runtime/Device/Selection.h"
 #include "attn/Runtime/Invoke.h"
 #include "attn/Runtime/Package.h"
 #include "attn/Runtime/PackageFile.h"
@@ -29,7 +31,7 @@ using namespace attn::rt;
 //===----------------------------------------------------------------------===//
 
 /// A buffer, not a string: running out of memory is among what it has to tell.
-static thread_local char lastError[2048];
+static thread_local char lastError[4096];
 
 const char *attnLastError(void) { return lastError; }
 
@@ -40,7 +42,8 @@ static int report(const Status &status) {
 }
 
 /// Runs `fn`, which returns a Status, and turns whatever happens into a code.
-template <typename Function> static int guarded(Function fn) {
+template <typename Function>
+static int guarded(Function fn) {
   try {
     return report(fn());
   } catch (const std::bad_alloc &) {
@@ -143,5 +146,87 @@ int attnInvoke(AttnPackage *package, int entry, const DLTensor *const *args,
       return nullArgument("attnInvoke", "a package");
     return invoke(*package, entry, args, numArgs, results, numResults, options,
                   counters);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+/// Keeps a text until the next one of its kind on this thread; `instead` when
+/// there is no memory for it.
+template <typename Function>
+static const char *keepText(std::string &kept, const char *instead,
+                            Function text) {
+  try {
+    kept = text();
+    return kept.c_str();
+  } catch (const std::exception &) {
+    return instead;
+  }
+}
+
+const char *attnDeviceInfo(void) {
+  static thread_local std::string kept;
+  return keepText(kept, "[]", devicesJson);
+}
+
+const char *attnDeviceReport(void) {
+  static thread_local std::string kept;
+  return keepText(kept, "{}", lastReportJson);
+}
+
+/// Opens a device and hands it to `use`.
+template <typename Function>
+static int withDevice(const char *function, const char *name, Function use) {
+  return guarded([&]() -> Status {
+    if (!name)
+      return nullArgument(function, "a device");
+    Device *device = nullptr;
+    if (Status status = openDevice(name, device); !status.ok())
+      return status;
+    return use(*device);
+  });
+}
+
+int attnDeviceAlloc(const char *name, int64_t bytes, void **out) {
+  return withDevice("attnDeviceAlloc", name, [&](Device &device) -> Status {
+    if (!out)
+      return nullArgument("attnDeviceAlloc", "an output");
+    *out = nullptr;
+    return device.allocate(bytes, *out);
+  });
+}
+
+int attnDeviceFree(const char *name, void *memory) {
+  return withDevice("attnDeviceFree", name, [&](Device &device) -> Status {
+    return memory ? device.release(memory) : Status();
+  });
+}
+
+/// A copy of at least nothing from somewhere to somewhere.
+static Status checkCopy(const char *function, const void *to, const void *from,
+                        int64_t bytes) {
+  if (bytes < 0)
+    return failure(ATTN_INVALID, "%s expects 0 bytes or more, but got %lld",
+                   function, static_cast<long long>(bytes));
+  if (bytes > 0 && (!to || !from))
+    return nullArgument(function, "memory");
+  return Status();
+}
+
+int attnDeviceCopyIn(const char *name, void *to, const void *from,
+                     int64_t bytes) {
+  return withDevice("attnDeviceCopyIn", name, [&](Device &device) -> Status {
+    Status status = checkCopy("attnDeviceCopyIn", to, from, bytes);
+    return status.ok() && bytes ? device.copyIn(to, from, bytes) : status;
+  });
+}
+
+int attnDeviceCopyOut(const char *name, void *to, const void *from,
+                      int64_t bytes) {
+  return withDevice("attnDeviceCopyOut", name, [&](Device &device) -> Status {
+    Status status = checkCopy("attnDeviceCopyOut", to, from, bytes);
+    return status.ok() && bytes ? device.copyOut(to, from, bytes) : status;
   });
 }

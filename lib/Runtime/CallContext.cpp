@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 using namespace attn::rt;
 
@@ -56,9 +57,10 @@ bool attn::rt::runProtected(void (*fn)(void *), void *arg) {
 // Beginning and end
 //===----------------------------------------------------------------------===//
 
-CallContext::CallContext(int threads, int (*pollFn)(void *), void *arg)
+CallContext::CallContext(int threads, int (*pollFn)(void *), void *arg,
+                         DeviceCall *device)
     : outer(threadState().call), invoker(&threadState()), threadCount(threads),
-      poll(pollFn), pollArg(arg) {
+      deviceCall(device), poll(pollFn), pollArg(arg) {
   allocations.previous = allocations.next = &allocations;
   if (poll)
     nextPollNs = monotonicNs() + kPollIntervalNs;
@@ -85,16 +87,30 @@ void CallContext::recordFailure(int32_t failureCode, const char *message) {
   // The first failure wins; the others are most often its consequences.
   if (!failureState.compare_exchange_strong(expected, kRecording))
     return;
-  code = failureCode > ATTN_OK && failureCode <= ATTN_INVALID ? failureCode
-                                                              : ATTN_INVALID;
+  code = failureCode > ATTN_OK && failureCode <= ATTN_DEVICE_FINDING
+             ? failureCode
+             : ATTN_INVALID;
   std::snprintf(text, sizeof(text), "%s", message ? message : "");
   failureState.store(kRecorded, std::memory_order_release);
+}
+
+/// The part of `leaveIfFailed` that owns something.
+static bool recordIfFailed(CallContext &call, Status status) {
+  if (status.ok())
+    return false;
+  call.recordFailure(status.code(), status.message().c_str());
+  return true;
+}
+
+void CallContext::leaveIfFailed(Status status) {
+  if (recordIfFailed(*this, std::exchange(status, Status())))
+    unwind();
 }
 
 void CallContext::unwind() { longjmp(threadState().landing->buffer, 1); }
 
 void attn::rt::fail(int32_t code, const char *fmt, ...) {
-  char message[1024];
+  char message[CallContext::kMaxMessage];
   va_list args;
   va_start(args, fmt);
   std::vsnprintf(message, sizeof(message), fmt, args);

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "attn/Runtime/CallContext.h"
+#include "attn/Runtime/Device/HostCopy.h"
 
 #include <cstdio>
 
@@ -72,6 +73,9 @@ void attnrt_check_product(const int64_t *dims, int64_t n, int64_t elemBytes,
 void attnrt_check_values_i32(const int32_t *p, int64_t n0, int64_t n1,
                              int64_t s0, int64_t s1, int64_t lo, int64_t hi,
                              const char *msg) {
+  const int64_t sizes[] = {n0, n1}, strides[] = {s0, s1};
+  HostCopy copy(p, sizes, strides, 2);
+  p = copy.data();
   for (int64_t i = 0; i < n0; ++i)
     for (int64_t j = 0; j < n1; ++j) {
       int32_t v = p[i * s0 + j * s1];
@@ -79,12 +83,15 @@ void attnrt_check_values_i32(const int32_t *p, int64_t n0, int64_t n1,
         fail(ATTN_SHAPE_ERROR, "%s, but got %d at [%lld, %lld]", msg, v, ll(i),
              ll(j));
     }
+  copy.release();
 }
 
 void attnrt_check_increasing_i32(const int32_t *p, int64_t n, int64_t stride,
                                  int64_t lastMax, const char *msg) {
   if (n < 1)
     fail(ATTN_SHAPE_ERROR, "%s, but got no entries (the first one is 0)", msg);
+  HostCopy copy(p, &n, &stride, 1);
+  p = copy.data();
   if (p[0] != 0)
     fail(ATTN_SHAPE_ERROR, "%s, but got %d at [0], where it starts with 0", msg,
          p[0]);
@@ -98,6 +105,7 @@ void attnrt_check_increasing_i32(const int32_t *p, int64_t n, int64_t stride,
   if (last > lastMax)
     fail(ATTN_SHAPE_ERROR, "%s, but got %d at [%lld], beyond %lld", msg, last,
          ll(n - 1), ll(lastMax));
+  copy.release();
 }
 
 //===----------------------------------------------------------------------===//
@@ -114,7 +122,7 @@ public:
     while (capacity < 2 * rowLength)
       capacity *= 2;
     slots = static_cast<Slot *>(
-        attnrt_alloc(capacity * static_cast<int64_t>(sizeof(Slot))));
+        allocateOnHost(capacity * static_cast<int64_t>(sizeof(Slot))));
     for (int64_t i = 0; i < capacity; ++i)
       slots[i] = {-1, 0, 0};
   }
@@ -135,7 +143,7 @@ public:
 
   /// Not a destructor: a failed check leaves by longjmp, and then the call
   /// frees the memory.
-  void release() { attnrt_free(slots); }
+  void release() { freeOnHost(slots); }
 
 private:
   struct Slot {
@@ -153,6 +161,9 @@ void attnrt_check_page_table(const int32_t *p, int64_t b, int64_t h, int64_t n,
                              int64_t pages) {
   if (b <= 0 || h <= 0 || n <= 0)
     return;
+  const int64_t sizes[] = {b, h, n}, strides[] = {sb, sh, sn};
+  HostCopy copy(p, sizes, strides, 3);
+  p = copy.data();
   SeenPages seen(n);
   for (int64_t row = 0; row < b * h; ++row) {
     int64_t bi = row / h, hi = row % h;
@@ -176,4 +187,5 @@ void attnrt_check_page_table(const int32_t *p, int64_t b, int64_t h, int64_t n,
     }
   }
   seen.release();
+  copy.release();
 }

@@ -8,11 +8,13 @@
 //
 // Turns the two ways of saying which document a slot belongs to (cumulative
 // lengths, segment ids) into what kernels read: one segment and one logical
-// position per slot.
+// position per slot. The work is done on the host; what lies on a device is
+// copied in and out.
 //
 //===----------------------------------------------------------------------===//
 
 #include "attn/Runtime/CallContext.h"
+#include "attn/Runtime/Device/HostCopy.h"
 
 #include <algorithm>
 #include <utility>
@@ -55,6 +57,11 @@ void attnrt_documents_cu(const int32_t *cuQ, int64_t nq1, const int32_t *cuKv,
                          int64_t nk1, int32_t bottomRight, int64_t Sq,
                          int64_t Sk, int32_t *qSeg, int32_t *qPos,
                          int32_t *kvSeg, int32_t *kvPos) {
+  HostCopy cuQCopy(cuQ, nq1), cuKvCopy(cuKv, nk1);
+  HostResult qSegResult(qSeg, Sq), qPosResult(qPos, Sq);
+  HostResult kvSegResult(kvSeg, Sk), kvPosResult(kvPos, Sk);
+  cuQ = cuQCopy.data();
+  cuKv = cuKvCopy.data();
   auto bottomRightOffset = [&](int64_t d) -> int64_t {
     if (!bottomRight)
       return 0;
@@ -63,8 +70,15 @@ void attnrt_documents_cu(const int32_t *cuQ, int64_t nq1, const int32_t *cuKv,
     return (kEnd - kBegin) - (qEnd - qBegin);
   };
   auto none = [](int64_t) -> int64_t { return 0; };
-  fillDocuments(cuQ, nq1, Sq, /*padding=*/-2, bottomRightOffset, qSeg, qPos);
-  fillDocuments(cuKv, nk1, Sk, /*padding=*/-1, none, kvSeg, kvPos);
+  fillDocuments(cuQ, nq1, Sq, /*padding=*/-2, bottomRightOffset,
+                qSegResult.data(), qPosResult.data());
+  fillDocuments(cuKv, nk1, Sk, /*padding=*/-1, none, kvSegResult.data(),
+                kvPosResult.data());
+  for (HostResult *result :
+       {&qSegResult, &qPosResult, &kvSegResult, &kvPosResult})
+    result->store();
+  for (HostCopy *copy : {&cuQCopy, &cuKvCopy})
+    copy->release();
 }
 
 //===----------------------------------------------------------------------===//
@@ -88,7 +102,7 @@ public:
     while (capacity < 2 * maxIds)
       capacity *= 2;
     entries = static_cast<Entry *>(
-        attnrt_alloc(capacity * static_cast<int64_t>(sizeof(Entry))));
+        allocateOnHost(capacity * static_cast<int64_t>(sizeof(Entry))));
     for (int64_t i = 0; i < capacity; ++i)
       entries[i] = {-1, 0, 0, 0};
   }
@@ -108,7 +122,7 @@ public:
     }
   }
 
-  void release() { attnrt_free(entries); }
+  void release() { freeOnHost(entries); }
 
 private:
   int64_t capacity = 16;
@@ -123,6 +137,15 @@ void attnrt_documents_seg(const int32_t *qSeg, const int32_t *kvSeg,
                           int32_t bottomRight, int32_t *qPos, int32_t *kvPos) {
   if (B <= 0)
     return;
+  HostCopy qSegCopy(qSeg, Bq * Sq), kvSegCopy(kvSeg, Bk * Sk);
+  HostCopy qLenCopy(qLen, B), kvLenCopy(kvLen, B);
+  HostResult qPosResult(qPos, B * Sq), kvPosResult(kvPos, B * Sk);
+  qSeg = qSegCopy.data();
+  kvSeg = kvSegCopy.data();
+  qLen = qLenCopy.data();
+  kvLen = kvLenCopy.data();
+  qPos = qPosResult.data();
+  kvPos = kvPosResult.data();
   SegmentCounts counts(Sq + Sk);
   for (int64_t b = 0; b < B; ++b) {
     const int32_t *qIds = qSeg + (Bq == 1 ? 0 : b * Sq);
@@ -148,4 +171,8 @@ void attnrt_documents_seg(const int32_t *qSeg, const int32_t *kvSeg,
     }
   }
   counts.release();
+  for (HostResult *result : {&qPosResult, &kvPosResult})
+    result->store();
+  for (HostCopy *copy : {&qSegCopy, &kvSegCopy, &qLenCopy, &kvLenCopy})
+    copy->release();
 }

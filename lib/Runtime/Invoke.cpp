@@ -15,6 +15,8 @@
 #include "attn/Runtime/Invoke.h"
 
 #include "attn/Runtime/CallContext.h"
+#include "attn/Runtime/Device/Report.h"
+#include "attn/Runtime/Device/Selection.h"
 #include "attn/Runtime/TensorCheck.h"
 #include "attn/Runtime/ThreadCount.h"
 
@@ -51,6 +53,16 @@ static void callEntry(void *arg) {
   call.entry->run(call.descriptors);
 }
 
+/// Asks the caller of the current call whether to stop, for a device that is
+/// busy; true when it is to.
+static bool pollCall(void *) {
+  CallContext *call = threadState().call;
+  if (!call)
+    return false;
+  call->pollIfDue();
+  return call->stopRequested();
+}
+
 /// Checks the index of an entry.
 static Status checkEntry(const AttnPackage &package, int entry) {
   const auto &entries = package.signature.entries;
@@ -78,7 +90,10 @@ Status attn::rt::resultShapes(AttnPackage &package, int entry,
     return status;
   InFlight inFlight(package);
   const EntryType &type = package.signature.entries[entry];
-  TensorChecker tensors(type);
+  TensorPlace place;
+  if (package.signature.onGpu())
+    place.kind = TensorPlace::Any;
+  TensorChecker tensors(type, place);
   if (Status status = tensors.addArguments(args, numArgs); !status.ok())
     return status;
   CallContext call(/*threads=*/1, /*poll=*/nullptr, /*pollArg=*/nullptr);
@@ -97,14 +112,24 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
     return status;
   InFlight inFlight(package);
   const EntryType &type = package.signature.entries[entry];
-  const AttnInvokeOptions defaults = {0, nullptr, nullptr};
+  const AttnInvokeOptions defaults = {};
   if (!options)
     options = &defaults;
   int threads = 1;
   if (Status status = resolveThreadCount(options->num_threads, threads);
       !status.ok())
     return status;
-  TensorChecker tensors(type);
+  keepReport(nullptr);
+  Device *device = nullptr;
+  TensorPlace place;
+  if (package.signature.onGpu() || options->device || options->stream)
+    if (Status status =
+            selectDevice(package.signature, *options, {args, numArgs},
+                         {results, numResults}, device, place);
+        !status.ok())
+      return failure(status.code(), "entry '%s': %s", type.name.c_str(),
+                     status.message().c_str());
+  TensorChecker tensors(type, place);
   if (Status status = tensors.addArguments(args, numArgs); !status.ok())
     return status;
   if (Status status = tensors.addResults(results, numResults); !status.ok())
@@ -113,7 +138,24 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
     return status;
 
   std::vector<int64_t> dims(static_cast<size_t>(type.numResultDims()));
-  CallContext call(threads, options->poll, options->poll_arg);
+  std::unique_ptr<DeviceCall> deviceCall;
+  if (device) {
+    DeviceRequest request;
+    request.modules = &package.modules;
+    request.arch = package.signature.arch;
+    request.stream = options->stream;
+    request.counters = counters != nullptr;
+    request.threads = threads;
+    request.worstRounding = options->worst_rounding != 0;
+    request.stepLimit = options->step_limit;
+    request.poll = options->poll ? pollCall : nullptr;
+    request.tensors = tensors.memory();
+    if (Status status = device->begin(request, deviceCall); !status.ok())
+      return failure(status.code(), "entry '%s': %s", type.name.c_str(),
+                     status.message().c_str());
+    keepReport(deviceCall->report());
+  }
+  CallContext call(threads, options->poll, options->poll_arg, deviceCall.get());
   GeneratedCall generated{&package.entries[entry], tensors.descriptors(),
                           dims.data()};
   if (!runProtected(callShapes, &generated))
@@ -121,6 +163,10 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
   if (Status status = tensors.checkResultSizes(dims); !status.ok())
     return status;
   bool done = runProtected(callEntry, &generated);
+  if (done && deviceCall)
+    if (Status status = deviceCall->finish(); !status.ok())
+      return failure(status.code(), "entry '%s': %s", type.name.c_str(),
+                     status.message().c_str());
   if (counters)
     *counters = call.counters();
   return done ? Status() : generatedFailure(call, type);

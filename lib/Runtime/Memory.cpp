@@ -8,7 +8,7 @@
 //
 // `attnrt_alloc` and its kin put a small header before each block, which links
 // it into the list of the current call; `memrefCopy` copies between strided
-// buffers.
+// buffers. In a call on a device both are the device's.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +32,7 @@ static CallContext::Allocation *headerOf(void *p) {
       static_cast<char *>(p) - sizeof(CallContext::Allocation));
 }
 
-/// Allocates for the current call, or for nobody outside of one.
+/// Allocates host memory for the current call, or for nobody outside of one.
 static void *allocate(int64_t align, int64_t size) {
   if (align < ScratchArenas::kAlignment)
     align = ScratchArenas::kAlignment;
@@ -55,11 +55,11 @@ static void *allocate(int64_t align, int64_t size) {
   return data;
 }
 
-void *attnrt_alloc(int64_t bytes) {
+void *attn::rt::allocateOnHost(int64_t bytes) {
   return allocate(ScratchArenas::kAlignment, bytes);
 }
 
-void attnrt_free(void *p) {
+void attn::rt::freeOnHost(void *p) {
   if (!p)
     return;
   CallContext::Allocation *header = headerOf(p);
@@ -69,10 +69,44 @@ void attnrt_free(void *p) {
   std::free(header->raw);
 }
 
+/// The current call when it runs on a device, else null.
+static CallContext *callOnDevice() {
+  CallContext *call = threadState().call;
+  return call && call->device() ? call : nullptr;
+}
+
+/// Allocates where the current call runs.
+static void *allocateForCall(int64_t align, int64_t size) {
+  CallContext *call = callOnDevice();
+  if (!call)
+    return allocate(align, size);
+  void *memory = nullptr;
+  call->leaveIfFailed(call->device()->allocate(size, memory));
+  return memory;
+}
+
+void *attnrt_alloc(int64_t bytes) {
+  return allocateForCall(ScratchArenas::kAlignment, bytes);
+}
+
+void attnrt_free(void *p) {
+  CallContext *call = callOnDevice();
+  if (call && p) {
+    // Device memory has no header to look at.
+    bool known = false;
+    call->leaveIfFailed(call->device()->release(p, known));
+    if (!known)
+      fail(ATTN_INVALID, "attnrt_free expects memory of this call on its "
+                         "device, but got another address");
+    return;
+  }
+  freeOnHost(p);
+}
+
 void *_mlir_memref_to_llvm_alloc(int64_t size) { return attnrt_alloc(size); }
 
 void *_mlir_memref_to_llvm_aligned_alloc(int64_t align, int64_t size) {
-  return allocate(align, size);
+  return allocateForCall(align, size);
 }
 
 void _mlir_memref_to_llvm_free(void *p) { attnrt_free(p); }
@@ -115,6 +149,28 @@ static void copyAxes(const Descriptor &src, const Descriptor &dst,
              elemSize);
 }
 
+/// The same on a device, where a copy costs microseconds whatever its size: the
+/// axis outside of the contiguous ones goes as rows of one copy.
+static Status copyAxesOnDevice(DeviceCall &device, const Descriptor &src,
+                               const Descriptor &dst, const char *from,
+                               char *to, int64_t axis, int64_t runAxis,
+                               int64_t run, int64_t elemSize) {
+  if (axis == runAxis)
+    return device.copyRows(to, run, from, run, run, 1);
+  const int64_t fromStep = src.strides[axis] * elemSize;
+  const int64_t toStep = dst.strides[axis] * elemSize;
+  const int64_t n = src.sizes[axis];
+  if (axis + 1 == runAxis && fromStep >= run && toStep >= run)
+    return device.copyRows(to, toStep, from, fromStep, run, n);
+  for (int64_t i = 0; i < n; ++i)
+    if (Status status =
+            copyAxesOnDevice(device, src, dst, from + i * fromStep,
+                             to + i * toStep, axis + 1, runAxis, run, elemSize);
+        !status.ok())
+      return status;
+  return Status();
+}
+
 void memrefCopy(int64_t elemSize, AttnUnrankedMemRef *srcArg,
                 AttnUnrankedMemRef *dstArg) {
   Descriptor src = readDescriptor(*srcArg, elemSize);
@@ -133,5 +189,9 @@ void memrefCopy(int64_t elemSize, AttnUnrankedMemRef *srcArg,
     run *= src.sizes[axis];
     runAxis = axis;
   }
-  copyAxes(src, dst, src.data, dst.data, 0, runAxis, run, elemSize);
+  if (CallContext *call = callOnDevice())
+    call->leaveIfFailed(copyAxesOnDevice(*call->device(), src, dst, src.data,
+                                         dst.data, 0, runAxis, run, elemSize));
+  else
+    copyAxes(src, dst, src.data, dst.data, 0, runAxis, run, elemSize);
 }

@@ -23,6 +23,8 @@
 using namespace attn::rt;
 
 AttnPackage::~AttnPackage() {
+  // The keys are addresses in the code.
+  modules.clear();
   if (library)
     dlclose(library);
   if (copy >= 0)

@@ -15,6 +15,7 @@
 #include "attn/Runtime/Signature.h"
 
 #include "attn/Runtime/CpuFeatures.h"
+#include "attn/Runtime/Device/Arch.h"
 #include "attn/Runtime/Json.h"
 
 #include <algorithm>
@@ -195,6 +196,14 @@ Status attn::rt::parseSignature(std::string_view text, Signature &signature) {
     if (Status status = readString(root, "features", signature.features);
         !status.ok())
       return status;
+  if (signature.onGpu()) {
+    if (Status status = readString(root, "arch", signature.arch); !status.ok())
+      return status;
+    Arch arch;
+    if (!parseArch(signature.arch, arch))
+      return malformed("an 'arch' such as sm_80 or sm_90a, but got '" +
+                       signature.arch + "'");
+  }
   const Value *entries = root.find("entries");
   if (!entries || entries->kind != Value::Array)
     return malformed("an array 'entries'");
@@ -226,5 +235,7 @@ Status attn::rt::checkCompatible(const Signature &signature) {
                    "'%s'; compile the package again",
                    majorMinor(ATTN_RUNTIME_VERSION_STRING).c_str(),
                    signature.version.c_str());
-  return checkTarget(signature.target, signature.features);
+  // What runs on the CPU then is checks and launches, for any of its kind.
+  return checkTarget(signature.onGpu() ? "generic" : signature.target,
+                     signature.features);
 }

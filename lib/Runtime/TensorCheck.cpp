@@ -14,7 +14,9 @@
 
 #include "attn/Runtime/TensorCheck.h"
 
+#include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 using namespace attn::rt;
@@ -71,13 +73,58 @@ static bool isHost(const DLDevice &device) {
          device.device_type == kDLROCMHost;
 }
 
-Status TensorChecker::checkType(const std::string &who, const TensorType &type,
-                                const DLTensor &tensor) const {
-  if (!isHost(tensor.device))
+bool TensorChecker::isInPlace(const DLDevice &device) const {
+  switch (place.kind) {
+  case TensorPlace::Host:
+  case TensorPlace::HostForDevice:
+    return isHost(device);
+  case TensorPlace::Cuda:
+    // Managed memory is everywhere.
+    return device.device_type == kDLCUDAManaged ||
+           (device.device_type == kDLCUDA &&
+            device.device_id == place.cudaDevice);
+  case TensorPlace::Any:
+    return isHost(device) || device.device_type == kDLCUDA ||
+           device.device_type == kDLCUDAManaged;
+  }
+  return false;
+}
+
+Status TensorChecker::checkPlace(const std::string &who,
+                                 const DLTensor &tensor) const {
+  if (isInPlace(tensor.device))
+    return Status();
+  const std::string found =
+      isHost(tensor.device) ? "the CPU" : deviceText(tensor.device);
+  if (place.kind == TensorPlace::Host)
     return failure(ATTN_INVALID,
                    "%s expects a tensor on the CPU, but got one on %s; copy it "
                    "to the CPU first",
-                   who.c_str(), deviceText(tensor.device).c_str());
+                   who.c_str(), found.c_str());
+  if (place.kind == TensorPlace::HostForDevice)
+    return failure(ATTN_DEVICE_ERROR,
+                   "%s expects a tensor on the CPU for device 'emulated', but "
+                   "got one on %s; copy it to the CPU first, or use device "
+                   "'cuda'",
+                   who.c_str(), found.c_str());
+  if (place.kind == TensorPlace::Any)
+    return failure(ATTN_DEVICE_ERROR,
+                   "%s expects a tensor on a CUDA device or the CPU, but got "
+                   "one on %s",
+                   who.c_str(), found.c_str());
+  return failure(ATTN_DEVICE_ERROR,
+                 "%s expects a tensor on CUDA device %d, but got one on %s; "
+                 "copy it there first%s",
+                 who.c_str(), place.cudaDevice, found.c_str(),
+                 isHost(tensor.device)
+                     ? ", or use device 'emulated' to run on CPU tensors"
+                     : "");
+}
+
+Status TensorChecker::checkType(const std::string &who, const TensorType &type,
+                                const DLTensor &tensor) const {
+  if (Status status = checkPlace(who, tensor); !status.ok())
+    return status;
   const DLDataType &wanted = type.element->type;
   if (tensor.dtype.code != wanted.code || tensor.dtype.bits != wanted.bits ||
       tensor.dtype.lanes != wanted.lanes)
@@ -192,7 +239,7 @@ Status TensorChecker::add(const char *role, const TensorType &type,
                    who().c_str());
   const int rank = type.rank();
   const DLDataType &wanted = type.element->type;
-  bool plain = tensor->device.device_type == kDLCPU &&
+  bool plain = isInPlace(tensor->device) &&
                std::memcmp(&tensor->dtype, &wanted, sizeof(wanted)) == 0 &&
                tensor->ndim == rank && (rank == 0 || tensor->shape);
   if (!plain)
@@ -252,7 +299,8 @@ Status TensorChecker::add(const char *role, const TensorType &type,
 // All tensors
 //===----------------------------------------------------------------------===//
 
-TensorChecker::TensorChecker(const EntryType &entry) : entry(entry) {
+TensorChecker::TensorChecker(const EntryType &entry, TensorPlace place)
+    : entry(entry), place(place) {
   size_t count = entry.args.size() + entry.results.size(), size = 0;
   for (const auto *types : {&entry.args, &entry.results})
     for (const TensorType &type : *types)
@@ -311,6 +359,35 @@ Status TensorChecker::checkResultSizes(const std::vector<int64_t> &dims) const {
     wanted += range.rank;
   }
   return Status();
+}
+
+std::vector<TensorMemory> TensorChecker::memory() const {
+  std::vector<TensorMemory> all;
+  for (size_t i = 0; i < checked.size(); ++i) {
+    TensorMemory one;
+    one.name = checked[i].type->name;
+    one.initialized = i < numArguments;
+    // The extents fit: `add` looked.
+    if (checked[i].range.extent(one.begin, one.end) && one.begin < one.end)
+      all.push_back(std::move(one));
+  }
+  std::sort(all.begin(), all.end(),
+            [](const TensorMemory &a, const TensorMemory &b) {
+              return std::tie(a.begin, a.name) < std::tie(b.begin, b.name);
+            });
+  std::vector<TensorMemory> merged;
+  for (TensorMemory &one : all) {
+    if (merged.empty() || merged.back().end <= one.begin) {
+      merged.push_back(std::move(one));
+      continue;
+    }
+    TensorMemory &last = merged.back();
+    if (last.name != one.name)
+      last.name += "+" + one.name;
+    last.end = std::max(last.end, one.end);
+    last.initialized |= one.initialized;
+  }
+  return merged;
 }
 
 Status TensorChecker::checkOverlap() const {

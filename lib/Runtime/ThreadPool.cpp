@@ -357,6 +357,9 @@ void attnrt_parallel_for(AttnBlockFunction block, void *context, int64_t tasks,
   if (tasks <= 0)
     return;
   if (CallContext *call = threadState().call) {
+    if (call->device())
+      fail(ATTN_INVALID, "internal error: a call on a device expects kernels, "
+                         "but got a loop for the CPU's threads");
     runLoop(block, context, tasks, scratchBytes, *call);
     if (call->stopRequested())
       call->unwind();

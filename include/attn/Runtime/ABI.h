@@ -13,6 +13,11 @@
 // Unless a comment says otherwise a failing function does not return: it leaves
 // the whole call by `attnrt_fail`.
 //
+// A package whose description has the target "cuda" runs on a device. Its
+// entries are host code all the same; the pointers in their descriptors, and
+// those that the functions below take and give, then are device memory, except
+// where a comment says host.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef ATTN_RUNTIME_ABI_H
@@ -62,10 +67,45 @@ typedef void (*AttnBlockFunction)(void *context, int64_t task, void *scratch);
 /// all are done on return. `scratch` is `scratch_bytes` long, 64-byte aligned,
 /// private to the thread for the duration of one task, and holds whatever the
 /// last task left in it. A loop inside a task runs on that task's thread.
-/// Cancellation is looked at between tasks.
+/// Cancellation is looked at between tasks. Not for calls on a device.
 ATTN_RUNTIME_EXPORTED void attnrt_parallel_for(AttnBlockFunction block,
                                                void *context, int64_t tasks,
                                                int64_t scratch_bytes);
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// The kernels of a package: static data in host memory, whose address is the
+/// identity under which devices keep what they load from it.
+typedef struct AttnGpuImage {
+  /// PTX text; a NUL behind it is allowed and not counted.
+  const char *ptx;
+  int64_t ptx_bytes;
+  /// The same, assembled for `arch`; may be null.
+  const void *cubin;
+  int64_t cubin_bytes;
+  /// What both were made for, such as "sm_80" or "sm_90a".
+  const char *arch;
+} AttnGpuImage;
+
+/// Launches `kernel` over the grid, with `threads` threads per block in one
+/// axis and `shared_bytes` of dynamic shared memory. The kernel has one
+/// parameter, by value, of `param_bytes` bytes, read from host memory before
+/// this returns. Launches, copies and frees of one call happen in the order of
+/// the program; a launch is not waited for. A grid with an axis of 0 launches
+/// nothing.
+ATTN_RUNTIME_EXPORTED void
+attnrt_gpu_launch(const AttnGpuImage *image, const char *kernel, int64_t grid_x,
+                  int64_t grid_y, int64_t grid_z, int32_t threads,
+                  int64_t shared_bytes, const void *params,
+                  int64_t param_bytes);
+
+/// Adds the number of `flags` that are not 0 to the call's counter `which`. On
+/// CUDA this waits for the device, and so does nothing unless the caller asked
+/// for counters.
+ATTN_RUNTIME_EXPORTED void
+attnrt_gpu_count_flags(int32_t which, const int32_t *flags, int64_t n);
 
 //===----------------------------------------------------------------------===//
 // Failing
@@ -80,6 +120,9 @@ ATTN_RUNTIME_EXPORTED ATTNRT_NORETURN void attnrt_fail(int32_t code,
 //===----------------------------------------------------------------------===//
 // Checks
 //===----------------------------------------------------------------------===//
+//
+// Those that read arrays copy them to the host first where the call runs on
+// CUDA, which waits for the work before them on the call's stream.
 
 /// Fails with "<msg>, but got <a> and <b>" unless a == b.
 ATTN_RUNTIME_EXPORTED void attnrt_check_eq(int64_t a, int64_t b,
@@ -152,8 +195,9 @@ attnrt_documents_seg(const int32_t *q_seg, const int32_t *kv_seg,
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// Allocates `bytes` (0 is fine), 64-byte aligned, for the current call. What
-/// is not freed when the call ends, well or badly, is freed then.
+/// Allocates `bytes` (0 is fine), 64-byte aligned (256 on a device), for the
+/// current call. What is not freed when the call ends, well or badly, is freed
+/// then.
 ATTN_RUNTIME_EXPORTED void *attnrt_alloc(int64_t bytes);
 
 /// Frees what `attnrt_alloc` gave; null is allowed.
@@ -173,7 +217,8 @@ typedef struct AttnUnrankedMemRef {
 } AttnUnrankedMemRef;
 
 /// Copies `src` into `dst`, which have the same sizes and any strides and do
-/// not overlap, as MLIR's runner utilities define it.
+/// not overlap, as MLIR's runner utilities define it. The descriptors are host
+/// memory.
 ATTN_RUNTIME_EXPORTED void
 memrefCopy(int64_t elem_size, AttnUnrankedMemRef *src, AttnUnrankedMemRef *dst);
 

@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Everything that belongs to one invocation of a package entry: its thread
-// count, its poll function, its counters, the memory it allocated, and how it
-// failed. Generated code never sees it; the `attnrt_*` functions find it
-// through the thread they run on.
+// count, its device, its poll function, its counters, the memory it allocated,
+// and how it failed. Generated code never sees it; the `attnrt_*` functions
+// find it through the thread they run on.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,7 @@
 #define ATTN_RUNTIME_CALLCONTEXT_H
 
 #include "attn/Runtime/ABI.h"
+#include "attn/Runtime/Device/Device.h"
 #include "attn/Runtime/ScratchArenas.h"
 
 #include <atomic>
@@ -60,14 +61,20 @@ class CallContext {
 public:
   /// The time between two polls.
   static constexpr int64_t kPollIntervalNs = 10 * 1000 * 1000;
+  /// Longer messages are cut.
+  static constexpr size_t kMaxMessage = 3072;
 
-  CallContext(int threads, int (*poll)(void *), void *pollArg);
+  CallContext(int threads, int (*poll)(void *), void *pollArg,
+              DeviceCall *device = nullptr);
   CallContext(const CallContext &) = delete;
   CallContext &operator=(const CallContext &) = delete;
   /// Frees what the call allocated and makes the outer call current again.
   ~CallContext();
 
   int threads() const { return threadCount; }
+
+  /// Where the call's kernels run and its memory is; null for the CPU.
+  DeviceCall *device() const { return deviceCall; }
 
   //===--------------------------------------------------------------------===//
   // Failing
@@ -81,6 +88,10 @@ public:
   bool stopRequested() const {
     return failureState.load(std::memory_order_relaxed) != kNone;
   }
+
+  /// Leaves the call when `status` is a failure. Takes the status by value and
+  /// drops it first, since leaving destroys nothing.
+  void leaveIfFailed(Status status);
 
   /// Leaves the innermost `runProtected`. A failure must be recorded.
   [[noreturn]] void unwind();
@@ -133,13 +144,14 @@ private:
   CallContext *const outer;
   ThreadState *const invoker;
   const int threadCount;
+  DeviceCall *const deviceCall;
   int (*const poll)(void *);
   void *const pollArg;
   int64_t nextPollNs = 0;
 
   std::atomic<int> failureState{kNone};
   int32_t code = 0;
-  char text[1024] = {0};
+  char text[kMaxMessage] = {0};
 
   std::mutex allocationMutex;
   Allocation allocations;
@@ -153,6 +165,11 @@ private:
 /// there is nobody to tell, so the process ends with the message.
 [[noreturn]] void fail(int32_t code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/// Memory of the host for the current call, wherever it runs; what
+/// `attnrt_alloc` gives on the CPU. Freed with the call.
+void *allocateOnHost(int64_t bytes);
+void freeOnHost(void *p);
 
 /// Nanoseconds of the monotonic clock.
 int64_t monotonicNs();

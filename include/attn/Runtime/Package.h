@@ -15,6 +15,7 @@
 #define ATTN_RUNTIME_PACKAGE_H
 
 #include "attn/Runtime/ABI.h"
+#include "attn/Runtime/Device/ModuleTable.h"
 #include "attn/Runtime/Signature.h"
 
 #include <atomic>
@@ -43,6 +44,8 @@ struct AttnPackage {
   attn::rt::Signature signature;
   /// In the order of `signature.entries`.
   std::vector<Entry> entries;
+  /// What devices made of the package's images.
+  attn::rt::ModuleTable modules;
   /// Calls that run now.
   std::atomic<int> callsInFlight{0};
 

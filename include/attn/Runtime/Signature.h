@@ -66,7 +66,12 @@ struct Signature {
   std::string target;
   std::string cpu;
   std::string features;
+  /// For the target "cuda": what its kernels were compiled for, e.g. "sm_80".
+  std::string arch;
   std::vector<EntryType> entries;
+
+  /// Whether its kernels run on a GPU, or on the emulated one.
+  bool onGpu() const { return target == "cuda"; }
 
   /// The index of the entry called `name`, or -1.
   int findEntry(std::string_view name) const;
@@ -80,7 +85,7 @@ constexpr int kMaxRank = 16;
 Status parseSignature(std::string_view json, Signature &signature);
 
 /// Refuses a package that this runtime's ABI or this machine's CPU does not
-/// fit.
+/// fit. Whether there is a device for its kernels is asked when it is called.
 Status checkCompatible(const Signature &signature);
 
 } // namespace attn::rt

@@ -16,6 +16,7 @@
 #ifndef ATTN_RUNTIME_TENSORCHECK_H
 #define ATTN_RUNTIME_TENSORCHECK_H
 
+#include "attn/Runtime/Device/Device.h"
 #include "attn/Runtime/Signature.h"
 #include "attn/Runtime/StridedRange.h"
 
@@ -23,10 +24,26 @@
 
 namespace attn::rt {
 
+/// Where the tensors of a call have to be.
+struct TensorPlace {
+  enum Kind {
+    /// Host memory.
+    Host,
+    /// Host memory, for the emulated device.
+    HostForDevice,
+    /// The CUDA device `cudaDevice`.
+    Cuda,
+    /// Anywhere: only their sizes are asked for.
+    Any
+  };
+  Kind kind = Host;
+  int cudaDevice = 0;
+};
+
 /// Checks the tensors of one call and collects their memref descriptors.
 class TensorChecker {
 public:
-  explicit TensorChecker(const EntryType &entry);
+  explicit TensorChecker(const EntryType &entry, TensorPlace place = {});
 
   /// Checks arguments or results; results must be added after arguments.
   Status addArguments(const DLTensor *const *tensors, int count);
@@ -43,6 +60,10 @@ public:
   /// Pointers to the descriptors, arguments first.
   void **descriptors() { return pointers.data(); }
 
+  /// The memory of all tensors by name. Tensors whose extents overlap, such as
+  /// the heads of one projection, are one.
+  std::vector<TensorMemory> memory() const;
+
 private:
   /// A tensor that passed.
   struct Checked {
@@ -54,6 +75,8 @@ private:
   Status addAll(const char *role, const std::vector<TensorType> &types,
                 const DLTensor *const *tensors, int count);
   Status add(const char *role, const TensorType &type, const DLTensor *tensor);
+  bool isInPlace(const DLDevice &device) const;
+  Status checkPlace(const std::string &who, const DLTensor &tensor) const;
   Status checkType(const std::string &who, const TensorType &type,
                    const DLTensor &tensor) const;
   Status checkSizes(const std::string &who, const TensorType &type,
@@ -62,6 +85,7 @@ private:
                      const StridedRange &range, const DLTensor &tensor) const;
 
   const EntryType &entry;
+  const TensorPlace place;
   size_t numArguments = 0;
   std::vector<Checked> checked;
   /// The descriptors, one after the other; never reallocated.

@@ -43,7 +43,8 @@ using namespace attn::test;
 #endif
 
 /// Runs `fn` in a child; returns its exit code, or -signal.
-template <typename Function> static int inChild(Function fn) {
+template <typename Function>
+static int inChild(Function fn) {
   pid_t child = fork();
   if (child == 0) {
     alarm(20);
@@ -127,18 +128,18 @@ TEST(Fork, WithinACall) {
     bool inChild = false;
     pid_t child = -1;
   } state;
-  AttnInvokeOptions options = {2,
-                               [](void *arg) {
-                                 auto &state = *static_cast<State *>(arg);
-                                 if (state.child == -1) {
-                                   state.child = fork();
-                                   state.inChild = state.child == 0;
-                                   if (state.inChild)
-                                     alarm(20);
-                                 }
-                                 return 0;
-                               },
-                               &state};
+  AttnInvokeOptions options = threads(2);
+  options.poll = [](void *arg) {
+    auto &state = *static_cast<State *>(arg);
+    if (state.child == -1) {
+      state.child = fork();
+      state.inChild = state.child == 0;
+      if (state.inChild)
+        alarm(20);
+    }
+    return 0;
+  };
+  options.poll_arg = &state;
   std::atomic<int> ran{0};
   auto body = [&](int64_t, void *) {
     spinFor(300);

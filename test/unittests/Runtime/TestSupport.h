@@ -31,18 +31,38 @@ inline std::string packagePath(const std::string &name) {
 }
 
 /// The DLPack type of T.
-template <typename T> DLDataType dtypeOf();
-template <> inline DLDataType dtypeOf<float>() { return {kDLFloat, 32, 1}; }
-template <> inline DLDataType dtypeOf<double>() { return {kDLFloat, 64, 1}; }
-template <> inline DLDataType dtypeOf<int32_t>() { return {kDLInt, 32, 1}; }
-template <> inline DLDataType dtypeOf<int64_t>() { return {kDLInt, 64, 1}; }
+template <typename T>
+DLDataType dtypeOf();
+template <>
+inline DLDataType dtypeOf<float>() {
+  return {kDLFloat, 32, 1};
+}
+template <>
+inline DLDataType dtypeOf<double>() {
+  return {kDLFloat, 64, 1};
+}
+template <>
+inline DLDataType dtypeOf<int32_t>() {
+  return {kDLInt, 32, 1};
+}
+template <>
+inline DLDataType dtypeOf<int64_t>() {
+  return {kDLInt, 64, 1};
+}
 /// Stands for f16.
-template <> inline DLDataType dtypeOf<uint16_t>() { return {kDLFloat, 16, 1}; }
+template <>
+inline DLDataType dtypeOf<uint16_t>() {
+  return {kDLFloat, 16, 1};
+}
 /// Stands for i1.
-template <> inline DLDataType dtypeOf<uint8_t>() { return {kDLBool, 8, 1}; }
+template <>
+inline DLDataType dtypeOf<uint8_t>() {
+  return {kDLBool, 8, 1};
+}
 
 /// A contiguous tensor with its memory; `view` may be changed by the test.
-template <typename T> struct Tensor {
+template <typename T>
+struct Tensor {
   std::vector<int64_t> shape, strides;
   std::vector<T> values;
   DLTensor view{};
@@ -117,7 +137,11 @@ void parallelFor(int64_t tasks, int64_t scratchBytes, Body &body) {
 }
 
 /// Options with a thread count.
-inline AttnInvokeOptions threads(int n) { return {n, nullptr, nullptr}; }
+inline AttnInvokeOptions threads(int n) {
+  AttnInvokeOptions options = {};
+  options.num_threads = n;
+  return options;
+}
 
 /// Keeps a core busy for a while.
 inline void spinFor(double microseconds) {

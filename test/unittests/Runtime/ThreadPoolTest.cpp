@@ -387,7 +387,9 @@ struct Canceller {
 TEST(Cancellation, StopsSoon) {
   for (int n : {1, 2}) {
     Canceller canceller{3};
-    AttnInvokeOptions options = {n, Canceller::poll, &canceller};
+    AttnInvokeOptions options = threads(n);
+    options.poll = Canceller::poll;
+    options.poll_arg = &canceller;
     auto body = [](int64_t, void *) { spinFor(300); };
     auto call = [&] { parallelFor(1000000, 64, body); };
     auto start = Clock::now();
@@ -407,7 +409,9 @@ TEST(Cancellation, StopsSoon) {
 TEST(Cancellation, WhileWaitingForAHelper) {
   // The caller's own tasks are done; one helper is still at work.
   Canceller canceller{2};
-  AttnInvokeOptions options = {2, Canceller::poll, &canceller};
+  AttnInvokeOptions options = threads(2);
+  options.poll = Canceller::poll;
+  options.poll_arg = &canceller;
   std::thread::id self = std::this_thread::get_id();
   std::atomic<bool> helperIn{false};
   auto body = [&](int64_t task, void *) {
@@ -427,7 +431,9 @@ TEST(Cancellation, WhileWaitingForAHelper) {
 
 TEST(Cancellation, NotPolledWithinTheFirstInterval) {
   Canceller canceller{1};
-  AttnInvokeOptions options = {1, Canceller::poll, &canceller};
+  AttnInvokeOptions options = threads(1);
+  options.poll = Canceller::poll;
+  options.poll_arg = &canceller;
   std::atomic<int> ran{0};
   auto body = [&](int64_t, void *) { ++ran; };
   auto call = [&] { parallelFor(10, 64, body); };
