@@ -17,15 +17,20 @@ import pathlib
 import random
 
 DTYPES = ["f32", "f32", "f32", "bf16", "bf16", "f16", "f64"]
+GPU_DTYPES = ["bf16", "bf16", "f16", "f32"]
 DIMS = [1, 8, 16, 31, 40, 64, 64, 64, 80, 96, 128, 128, 256]
 LENGTHS = [1, 2, 3, 7, 8, 9, 16, 17, 31, 33, 48, 49, 64, 65, 97, 127, 130, 192, 193, 257, 300]
+# What an emulator of PTX runs in a second, and more keys than one part of a decode has.
+GPU_LENGTHS = [1, 3, 8, 16, 17, 33, 63, 64, 65, 97, 129, 130]
+GPU_MANY_KEYS = [513, 700]
 
 
 class Program:
     """Draws one program; `text(sizes)` is the file."""
 
-    def __init__(self, seed: int, size_sets: int):
+    def __init__(self, seed: int, size_sets: int, gpu: bool = False):
         self.seed = seed
+        self.gpu = gpu
         self.r = random.Random(seed)
         self.args: list[tuple[str, str, list[str], str]] = []
         self.clauses: dict[str, str] = {}
@@ -53,7 +58,7 @@ class Program:
 
     def draw(self) -> None:
         r = self.r
-        self.dtype = r.choice(DTYPES)
+        self.dtype = r.choice(GPU_DTYPES if self.gpu else DTYPES)
         self.state = "f64" if self.dtype == "f64" else "f32"
         self.d, self.dv = r.choice(DIMS), r.choice(DIMS)
         if self.chance(0.6):
@@ -208,13 +213,15 @@ class Program:
 
     def draw_sizes(self) -> dict[str, int]:
         r = self.r
-        sizes = {"B": r.choice([1, 1, 2, 3])}
+        lengths = GPU_LENGTHS if self.gpu else LENGTHS
+        sizes = {"B": r.choice([1, 1, 2] if self.gpu else [1, 1, 2, 3])}
         if self.square:
-            sizes["S"] = r.choice(LENGTHS)
+            sizes["S"] = r.choice(lengths)
         else:
-            sizes["Sq"] = r.choice(LENGTHS)
+            sizes["Sq"] = r.choice(lengths)
             if not self.paged:
-                sizes["Sk"] = r.choice(LENGTHS)
+                few = self.gpu and sizes["Sq"] <= 16
+                sizes["Sk"] = r.choice(GPU_MANY_KEYS if few and self.chance(0.5) else lengths)
         if self.paged:
             sizes["N"] = self.pages_per_row + 2
         return {k: v for k, v in sizes.items() if any(k in dims for _, _, dims, _ in self.args)}
@@ -244,7 +251,8 @@ class Program:
         body += [part for part in (self.score_mod, self.mask_mod) if part]
         attrs = " {" + ", ".join(self.attrs) + "}" if self.attrs else ""
         joined = "\n      ".join(body)
-        return (f"// RUN-ON: cpu, oracle\n// generate.py --program {self.seed}\n"
+        backends, again = ("emulated, cuda, oracle", " --gpu") if self.gpu else ("cpu, oracle", "")
+        return (f"// RUN-ON: {backends}\n// generate.py --program {self.seed}{again}\n"
                 f"func.func @main({', '.join(declared)})\n    -> ({types}) attributes {{attn.sizes = [{sets}]}} {{\n"
                 f"  {results} = attn.attention %q, %k, %v\n      {joined}{attrs}\n"
                 f"      : {types_in} -> {types}\n  return {results} : {types}\n}}\n")
@@ -256,11 +264,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, default=8, help="size sets per program")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first program")
     parser.add_argument("--program", type=int, help="write this one program")
+    parser.add_argument("--gpu", action="store_true", help="programs and sizes for GPUs and their emulator")
     parser.add_argument("--out", type=pathlib.Path, help="folder; without it, to the terminal")
     options = parser.parse_args()
     first, count = (options.program, 1) if options.program is not None else (options.seed, options.count)
     for seed in range(first, first + count):
-        text = Program(seed, options.sizes).text()
+        text = Program(seed, options.sizes, options.gpu).text()
         if options.out is None:
             print(text)
         else:

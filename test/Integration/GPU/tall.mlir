@@ -1,0 +1,11 @@
+// RUN-ON: emulated, cuda, cpu, oracle
+// Many blocks of queries over one key.
+func.func @main(%q: tensor<?x2x?x64xbf16> {attn.dims = ["B", "2", "Q", "64"]},
+                %k: tensor<?x2x?x64xbf16> {attn.dims = ["B", "2", "S", "64"]},
+                %v: tensor<?x2x?x64xbf16> {attn.dims = ["B", "2", "S", "64"]})
+    -> (tensor<?x2x?x64xbf16>, tensor<?x2x?xf32>)
+    attributes {attn.sizes = [{B = 1, Q = 300, S = 1}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      : tensor<?x2x?x64xbf16>, tensor<?x2x?x64xbf16>, tensor<?x2x?x64xbf16> -> tensor<?x2x?x64xbf16>, tensor<?x2x?xf32>
+  return %out, %lse : tensor<?x2x?x64xbf16>, tensor<?x2x?xf32>
+}

@@ -1,0 +1,11 @@
+// RUN-ON: emulated, cuda, cpu, oracle
+// Values narrower and wider than keys.
+func.func @main(%q: tensor<?x2x?x64xbf16> {attn.dims = ["B", "2", "Q", "64"]},
+                %k: tensor<?x2x?x64xbf16> {attn.dims = ["B", "2", "S", "64"]},
+                %v: tensor<?x2x?x32xbf16> {attn.dims = ["B", "2", "S", "32"]})
+    -> (tensor<?x2x?x32xbf16>, tensor<?x2x?xf32>)
+    attributes {attn.sizes = [{B = 1, Q = 70, S = 130}, {B = 2, Q = 3, S = 65}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      : tensor<?x2x?x64xbf16>, tensor<?x2x?x64xbf16>, tensor<?x2x?x32xbf16> -> tensor<?x2x?x32xbf16>, tensor<?x2x?xf32>
+  return %out, %lse : tensor<?x2x?x32xbf16>, tensor<?x2x?xf32>
+}
