@@ -43,9 +43,10 @@ def PlanKeys : Pass<"attn-plan-keys", "::mlir::func::FuncOp"> {
     regions say which key blocks exist, which of them need a mask, and what is
     added to a score; and `attn.documents` where positions are derived per
     document. Masks become interval arithmetic on slots as far as the algebra
-    allows, and a per-pair predicate for the rest.
+    allows, and a per-pair predicate for the rest, looked at block by block in an
+    `attn.block_table` before the loop.
 
-    Example: test/Dialect/Attn/Transforms/plan-keys.mlir.
+    Example: test/Dialect/Attn/Transforms/plan-keys.mlir, block-table.mlir.
   }];
   let dependentDialects = ["::mlir::attn::AttnDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::math::MathDialect"];

@@ -36,7 +36,7 @@ struct KeyRange {
   Value begin, fullBegin, fullEnd, end;
 };
 
-/// Bufferization of key_loop and documents.
+/// Bufferization of key_loop, block_table and documents.
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);
 
 } // namespace mlir::attn
