@@ -346,7 +346,8 @@ def Attn_BlockTableOp : Attn_Op<"block_table", [
 
 def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     AttrSizedOperandSegments, IsolatedFromAbove,
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "The key plan: everything a backend's key loop must know";
   let description = [{
     Target-neutral form of one attention, made by `--attn-plan-keys` and read by
