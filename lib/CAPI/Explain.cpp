@@ -122,10 +122,10 @@ static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
 /// that which axes it broadcasts along.
 static llvm::json::Value describeTable(KeyLoopOp op) {
   mlir::Value table = op.getBlockTable();
-  if (!table)
+  mlir::attn::ScheduleAttr schedule = op.getScheduleAttr();
+  if (!table || !schedule)
     return nullptr;
   auto type = llvm::cast<mlir::ShapedType>(table.getType());
-  mlir::attn::ScheduleAttr schedule = op.getScheduleAttr();
   return llvm::json::Object{
       {"query_block", schedule.getLanes() * schedule.getQVectors()},
       {"key_block", schedule.getKvTile()},

@@ -1,7 +1,9 @@
 // RUN: attn-opt %s --attn-match-masks --canonicalize | FileCheck %s
+// The pipeline does so before anything is scheduled.
+// RUN: attn-opt %s --attn-stage-schedule | FileCheck %s
 
 // CHECK-LABEL: func.func @causal
-// CHECK: attn.attention {{.*}} mask <causal> align top_left :
+// CHECK: attn.attention {{.*}} mask <causal> align top_left
 func.func @causal(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
   %out = attn.attention %q, %q, %q align top_left
       mask_mod {
@@ -13,8 +15,9 @@ func.func @causal(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
 }
 
 // i - j < 128 is j - i >= -127.
+// CHECK-NOT: mask_mod
 // CHECK-LABEL: func.func @window
-// CHECK: attn.attention {{.*}} mask <band<127, 0>> align bottom_right :
+// CHECK: attn.attention {{.*}} mask <band<127, 0>> align bottom_right
 func.func @window(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
   %out = attn.attention %q, %q, %q align bottom_right
       mask_mod {
@@ -31,7 +34,7 @@ func.func @window(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
 
 // not (j > i and j >= 7)
 // CHECK-LABEL: func.func @prefix_lm
-// CHECK: attn.attention {{.*}} mask <or(causal, prefix<7>)> align top_left :
+// CHECK: attn.attention {{.*}} mask <or(causal, prefix<7>)> align top_left
 func.func @prefix_lm(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
   %out = attn.attention %q, %q, %q align top_left
       mask_mod {
@@ -48,6 +51,7 @@ func.func @prefix_lm(%q: tensor<1x4x16x8xf32>) -> tensor<1x4x16x8xf32> {
 }
 
 // What holds for all of an `and` is taken out of it; it joins the mask that was there. The rest stays.
+// CHECK-NOT: mask_mod
 // CHECK-LABEL: func.func @in_part
 // CHECK: attn.attention {{.*}} mask <and(prefix<12>, band<5, 0>)> align top_left mask_mod {
 // CHECK-NEXT: ^bb0(%{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %[[J:.*]]: i32):
@@ -110,7 +114,7 @@ func.func @given_positions(%q: tensor<1x4x16x8xf32>, %p: tensor<1x16xi32>) -> te
 
 // Captures that only a matched mask_mod came with go as well.
 // CHECK-LABEL: func.func @nothing_left
-// CHECK: attn.attention %{{[^ ]*}}, %{{[^ ]*}}, %{{[^ ]*}} mask <prefix<0>> :
+// CHECK: attn.attention %{{[^ ]*}}, %{{[^ ]*}}, %{{[^ ]*}} mask <prefix<0>>
 func.func @nothing_left(%q: tensor<1x4x16x8xf32>, %c: tensor<4xf32>) -> tensor<1x4x16x8xf32> {
   %out = attn.attention %q, %q, %q captures(%c : tensor<4xf32>)
       mask_mod {
