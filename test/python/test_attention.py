@@ -693,3 +693,12 @@ def test_few_rows_look_at_no_blocks():
         out, counts = counted(plan, q, k, v, mask)
         near(out, reference.attention(q, k, v, mask=mask)[0], np.float32, 4)
         assert (counts["mask_blocks_looked_at"] > 0) == (rows == 9)
+
+
+def test_reads_outside_a_captured_tensor_hide_the_pair():
+    kept = RNG.random(170) < 0.5
+    q, k, v = rand(1, 2, 300, 16), rand(1, 2, 300, 16), rand(1, 2, 300, 16)
+    at = np.arange(300)[:, None] + np.arange(300) - 100
+    mask = np.where((at >= 0) & (at < 170), kept[np.clip(at, 0, 169)], False)
+    out = attn.attention(q, k, v, mask_mod=lambda b, h, i, j: kept[j - 100 + i])
+    near(out, reference.attention(q, k, v, mask=mask)[0], np.float32, 4)
