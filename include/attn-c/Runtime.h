@@ -165,6 +165,12 @@ typedef struct AttnCounters {
   int64_t key_tiles_skipped_by_plan;
   /// Key tiles that a run-time mask skipped.
   int64_t key_tiles_skipped_by_mask;
+  /// Blocks of a mask that were looked at, once per call and mask.
+  int64_t mask_blocks_looked_at;
+  /// Blocks, among those, with no visible pair.
+  int64_t mask_blocks_empty;
+  /// Blocks, among those, with no hidden pair.
+  int64_t mask_blocks_full;
 } AttnCounters;
 
 /// Writes the sizes of all results of `entry`, in order and concatenated, into

@@ -118,6 +118,21 @@ static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
 // Key loops
 //===----------------------------------------------------------------------===//
 
+/// How the loop's block table is made, or null. Only its shape is static, and of
+/// that which axes it broadcasts along.
+static llvm::json::Value describeTable(KeyLoopOp op) {
+  mlir::Value table = op.getBlockTable();
+  mlir::attn::ScheduleAttr schedule = op.getScheduleAttr();
+  if (!table || !schedule)
+    return nullptr;
+  auto type = llvm::cast<mlir::ShapedType>(table.getType());
+  return llvm::json::Object{
+      {"query_block", schedule.getLanes() * schedule.getQVectors()},
+      {"key_block", schedule.getKvTile()},
+      {"per_batch", type.getDimSize(0) != 1},
+      {"per_head", type.getDimSize(1) != 1}};
+}
+
 static llvm::json::Object describe(KeyLoopOp op) {
   llvm::json::Array reads;
   for (mlir::Attribute role : op.getAuxRoles())
@@ -135,7 +150,7 @@ static llvm::json::Object describe(KeyLoopOp op) {
                         : llvm::json::Value(nullptr)},
       {"equal_lengths", op.getEqualLengths()},
       {"mask", op.getVisible().empty() ? "none" : "per pair"},
-      {"sparse", op.getSparse()},
+      {"block_table", describeTable(op)},
       {"score", op.getScore().empty() ? "scale only" : "changed"}};
   int64_t blockRows = 64;
   if (auto schedule = op.getScheduleAttr()) {
@@ -191,7 +206,6 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
                         schedule->getString("isa").value_or("?"))
               .str());
     }
-    bool masked = loop.getString("mask") != "none";
     if (const llvm::json::Object *range = loop.getObject("range"))
       notes.push_back(
           head +
@@ -205,10 +219,20 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
     else
       notes.push_back(head + "which keys are computed depends on the values of "
                              "the operands");
-    if (masked && loop.getBoolean("sparse").value_or(false))
-      notes.push_back(head +
-                      "a tile may turn out to hold no visible pair: each "
-                      "masked tile is looked at before it is computed");
+    if (const llvm::json::Object *table = loop.getObject("block_table")) {
+      bool perBatch = table->getBoolean("per_batch").value_or(true);
+      bool perHead = table->getBoolean("per_head").value_or(true);
+      llvm::StringRef once = perBatch && perHead ? "per batch entry and head"
+                             : perHead           ? "per head"
+                             : perBatch ? "per batch entry, for all heads"
+                                        : "for all batch entries and heads";
+      notes.push_back(
+          head + llvm::formatv("the mask is looked at once {0}, in blocks of {1} queries and {2} "
+                               "keys: empty blocks are skipped, full ones need no mask",
+                               once, table->getInteger("query_block").value_or(0),
+                               table->getInteger("key_block").value_or(0))
+                     .str());
+    }
     if (loop.getBoolean("equal_lengths").value_or(false))
       notes.push_back(head + "checked at run time: as many queries as keys");
     const llvm::json::Array &reads = *loop.getArray("reads");

@@ -164,6 +164,9 @@ AttnCounters CallContext::counters() const {
   result.key_tiles_masked = get(ATTNRT_KEY_TILES_MASKED);
   result.key_tiles_skipped_by_plan = get(ATTNRT_KEY_TILES_SKIPPED_BY_PLAN);
   result.key_tiles_skipped_by_mask = get(ATTNRT_KEY_TILES_SKIPPED_BY_MASK);
+  result.mask_blocks_looked_at = get(ATTNRT_MASK_BLOCKS_LOOKED_AT);
+  result.mask_blocks_empty = get(ATTNRT_MASK_BLOCKS_EMPTY);
+  result.mask_blocks_full = get(ATTNRT_MASK_BLOCKS_FULL);
   return result;
 }
 

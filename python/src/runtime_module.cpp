@@ -834,7 +834,7 @@ struct Kernel {
   std::vector<int> resultRanks;
   int totalRank = 0;
   std::atomic<int64_t> calls{0};
-  std::atomic<int64_t> counters[5] = {};
+  std::atomic<int64_t> counters[8] = {};
 
   Kernel(const std::string &path, const std::string &name) {
     int status;
@@ -931,11 +931,12 @@ nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
   if (status != ATTN_OK)
     raiseStatus(status);
   k.calls.fetch_add(1, std::memory_order_relaxed);
-  const int64_t seen[5] = {
+  const int64_t seen[8] = {
       counters.guard_recomputations, counters.key_tiles_computed,
       counters.key_tiles_masked, counters.key_tiles_skipped_by_plan,
-      counters.key_tiles_skipped_by_mask};
-  for (int i = 0; i < 5; ++i)
+      counters.key_tiles_skipped_by_mask, counters.mask_blocks_looked_at,
+      counters.mask_blocks_empty, counters.mask_blocks_full};
+  for (int i = 0; i < 8; ++i)
     if (seen[i])
       k.counters[i].fetch_add(seen[i], std::memory_order_relaxed);
 
@@ -1073,12 +1074,13 @@ NB_MODULE(_runtime, m) {
       .def_prop_ro("calls", [](const Kernel &k) { return k.calls.load(); })
       .def_prop_ro("counters",
                    [](const Kernel &k) {
-                     const char *names[5] = {
+                     const char *names[8] = {
                          "guard_recomputations", "key_tiles_computed",
                          "key_tiles_masked", "key_tiles_skipped_by_plan",
-                         "key_tiles_skipped_by_mask"};
+                         "key_tiles_skipped_by_mask", "mask_blocks_looked_at",
+                         "mask_blocks_empty", "mask_blocks_full"};
                      nb::dict d;
-                     for (int i = 0; i < 5; ++i)
+                     for (int i = 0; i < 8; ++i)
                        d[names[i]] = k.counters[i].load();
                      return d;
                    })

@@ -633,3 +633,72 @@ def test_flash_attn_func(window, is_causal):
         bias=-slopes[:, None, None] * np.abs(i - j),
     )[0]  # fmt: skip
     near(swap(out), want, np.float32, 4)
+
+
+# ---- block tables ------------------------------------------------------------------
+
+
+def counted(plan, *args):
+    """Runs a plan; returns the result and what the run added to the counters."""
+    before = dict(plan._program.kernel.counters)
+    out = plan.run(*args)
+    return out, {k: v - before[k] for k, v in plan._program.kernel.counters.items()}
+
+
+def test_a_mask_is_looked_at_once_for_all_heads():
+    blocks = np.array([[1, 0], [0, 1], [1, 0]], bool)
+    mask = np.kron(blocks, np.ones((240, 256), bool))  # whole blocks on every target
+    q, k, v = rand(1, 8, 720, 16), rand(1, 8, 512, 16), rand(1, 8, 512, 16)
+    plan = attn.compile(attn.attention, q, k, v, mask=mask)
+    assert "looked at once for all batch entries and heads" in plan.explain()
+    out, eight = counted(plan, q, k, v, mask)
+    near(out, reference.attention(q, k, v, mask=mask)[0], np.float32, 4)
+    full = eight["mask_blocks_full"]
+    assert full > 0
+    assert eight["mask_blocks_empty"] == full
+    assert eight["mask_blocks_looked_at"] == 2 * full
+    assert eight["key_tiles_masked"] == 0
+    assert eight["key_tiles_computed"] == eight["key_tiles_skipped_by_mask"] == 8 * full
+    assert "mask blocks looked at: " in plan.explain()
+    # Nothing is kept: the same array, changed, is another mask.
+    mask[:240] = ~mask[:240]
+    near(plan.run(q, k, v, mask), reference.attention(q, k, v, mask=mask)[0], np.float32, 4)
+
+
+def test_layers_with_one_mask_share_its_table():
+    def layers(x, mask, other):
+        y = attn.attention(x, x, x, mask=mask)
+        return attn.attention(y, y, y, mask=other)
+
+    def shared(x, mask):
+        return layers(x, mask, mask)
+
+    x, mask = rand(1, 2, 300, 16), RNG.random((300, 300)) < 0.5
+    y = reference.attention(x, x, x, mask=mask)[0].astype(np.float32)
+    want = reference.attention(y, y, y, mask=mask)[0]
+    one, once = counted(attn.compile(shared, x, mask), x, mask)
+    two, twice = counted(attn.compile(layers, x, mask, mask), x, mask, mask)
+    near(one, want, np.float32, 4)
+    near(two, want, np.float32, 4)
+    assert 0 < 2 * once["mask_blocks_looked_at"] == twice["mask_blocks_looked_at"]
+
+
+def test_few_rows_look_at_no_blocks():
+    mask = RNG.random((300,)) < 0.5
+    k, v = rand(1, 2, 300, 16), rand(1, 2, 300, 16)
+    dynamic = attn.spec((None, None, None, 16))
+    plan = attn.compile(attn.attention, dynamic, k, v, mask=attn.spec((300,), "bool"))
+    for rows in (1, 8, 9):
+        q = rand(1, 2, rows, 16)
+        out, counts = counted(plan, q, k, v, mask)
+        near(out, reference.attention(q, k, v, mask=mask)[0], np.float32, 4)
+        assert (counts["mask_blocks_looked_at"] > 0) == (rows == 9)
+
+
+def test_reads_outside_a_captured_tensor_hide_the_pair():
+    kept = RNG.random(170) < 0.5
+    q, k, v = rand(1, 2, 300, 16), rand(1, 2, 300, 16), rand(1, 2, 300, 16)
+    at = np.arange(300)[:, None] + np.arange(300) - 100
+    mask = np.where((at >= 0) & (at < 170), kept[np.clip(at, 0, 169)], False)
+    out = attn.attention(q, k, v, mask_mod=lambda b, h, i, j: kept[j - 100 + i])
+    near(out, reference.attention(q, k, v, mask=mask)[0], np.float32, 4)

@@ -156,7 +156,7 @@ private:
   std::mutex allocationMutex;
   Allocation allocations;
 
-  static constexpr int kNumCounters = 5;
+  static constexpr int kNumCounters = 8;
   /// Away from the fields above: helpers write these while others read those.
   alignas(64) std::atomic<int64_t> counts[kNumCounters] = {};
 };

@@ -82,18 +82,20 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
     OpBuilder b(&getContext());
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) {
-      if (isa<KeyLoopOp, DocumentsOp>(op))
+      if (isa<KeyLoopOp, BlockTableOp, DocumentsOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
       for (Value operand : op->getOperands())
-        if (!isa<MemRefType>(operand.getType())) {
+        if (isa<TensorType>(operand.getType())) {
           op->emitOpError() << "expects buffers, but got " << operand.getType()
                             << "; bufferize first";
           return signalPassFailure();
         }
       if (auto documents = dyn_cast<DocumentsOp>(op))
         lowerDocuments(module, b, documents);
+      else if (auto table = dyn_cast<BlockTableOp>(op))
+        lowerBlockTable(module, b, table);
       else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
         return signalPassFailure();
     }

@@ -12,6 +12,9 @@
 
 namespace mlir::attn {
 
+/// Lowers a block table: its rows are tasks of the pool (AttnToCPU/BlockTable.cpp).
+void lowerBlockTable(ModuleOp module, OpBuilder &b, BlockTableOp op);
+
 /// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
 /// `guarded`: the slower form that selects values of masked pairs away and never
 /// lets the maximum lag, so that no weight exceeds 1; the fast form calls it when

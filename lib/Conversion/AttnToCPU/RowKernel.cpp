@@ -314,7 +314,7 @@ void RowKernel::values(Value r, Value j0, Value low, Value high) {
 
 void RowKernel::row(Value r, Value j0, Value count) {
   Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
-  LoopView::Range range = view.range(e, b, h, g, i, e.add(i, 1));
+  KeySlots range = view.range(e, b, h, g, i, e.add(i, 1));
   Value low = e.max(e.sub(range.begin, j0), e.idx(0));
   Value high = e.min(e.sub(range.end, j0), count);
   e.when(e.lt(low, high), [&] {
@@ -353,7 +353,7 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   openScratch(block.scratch, rowCount);
   e.loop(e.idx(0), rowCount, 1, [&](Value r) { loadRow(r); });
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), kt);
-  LoopView::Range range = view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
+  KeySlots range = view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
   Value partBegin = e.mul(split, part);
   // Whole vectors of scores, and whole groups of keys of one page.
   Value from = e.max(partBegin, e.roundDown(range.begin, std::max(w, kKeys)));

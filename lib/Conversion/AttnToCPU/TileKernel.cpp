@@ -43,7 +43,7 @@ private:
 
   void openScratch(Value scratch);
   void loadQueries();
-  void stage(Value j0, Value count);
+  void stage(Value j0, Value from, Value count);
   void stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
                 int64_t padded);
   void strip(Value s, Value j0, Value count);
@@ -51,7 +51,8 @@ private:
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
   void softmax(Value s, Value low, Value high, Vectors max);
   void values(Value s, Value low, Value high);
-  Value anyVisible(Value s, Value j0, Value low, Value high);
+  Value tableEntry(Value s, Value j0);
+  Value anyStrip(Value j0);
   void tally(int64_t which, Value n);
   void finish(func::FuncOp guardedForm, Outliner::Block &block);
   Vectors queryLanes(Value s);
@@ -164,9 +165,9 @@ void TileKernel::stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value
     e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
 }
 
-/// K and V rows [j0, j0 + count) to scratch. K rows up to the next multiple of
+/// K and V rows [j0 + from, j0 + count) to scratch. K rows up to the next multiple of
 /// key_rows are zero: their scores are computed and never read.
-void TileKernel::stage(Value j0, Value count) {
+void TileKernel::stage(Value j0, Value from, Value count) {
   auto zeroRow = [&](Value target, Value row, int64_t width) {
     int64_t column = 0;
     for (; column + w <= width; column += w)
@@ -174,7 +175,7 @@ void TileKernel::stage(Value j0, Value count) {
     for (; column < width; ++column)
       e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
   };
-  e.loop(e.idx(0), count, 1, [&](Value r) {
+  e.loop(from, count, 1, [&](Value r) {
     LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
     auto copy = [&] {
       stageRow(view.k, view.kAt(row, g, e.idx(0)), host.d, kb, r, host.d);
@@ -398,36 +399,19 @@ void TileKernel::values(Value s, Value low, Value high) {
   });
 }
 
-/// Whether some query of the strip sees some key of [low, high): stops at the first
-/// row of keys that is seen.
-Value TileKernel::anyVisible(Value s, Value j0, Value low, Value high) {
-  auto &op = const_cast<KeyLoopOp &>(host.op);
-  Vectors lanes = queryLanes(s);
-  SmallVector<ScalarRegion> forms;
-  for (int64_t v = 0; v < qv; ++v) {
-    ScalarRegion &form = forms.emplace_back(op.getVisible(), /*isScore=*/false);
-    view.bindCommon(e, form, b, h, g);
-    form.bind(3, lanes[v]);
-    form.hoist(e);
-  }
-  Value no = arith::ConstantIntOp::create(e.b, e.loc, 0, 1);
-  auto search = scf::WhileOp::create(
-      e.b, e.loc, TypeRange{low.getType(), no.getType()}, ValueRange{low, no},
-      [&](OpBuilder &, Location, ValueRange carried) {
-        Value unseen = e.cmp(arith::CmpIPredicate::eq, carried[1], no);
-        scf::ConditionOp::create(e.b, e.loc, e.band(e.lt(carried[0], high), unseen), carried);
-      },
-      [&](OpBuilder &, Location, ValueRange carried) {
-        Value j = e.toI32(e.add(j0, carried[0]));
-        Value seen;
-        for (int64_t v = 0; v < qv; ++v) {
-          forms[v].bind(4, j);
-          Value visible = forms[v].finish(e);
-          seen = seen ? e.bor(seen, visible) : visible;
-        }
-        scf::YieldOp::create(e.b, e.loc, ValueRange{e.add(carried[0], 1), e.anyLane(seen)});
-      });
-  return search.getResult(1);
+/// What the block table says of strip s on the tile from j0: 0, 1 or 2.
+Value TileKernel::tableEntry(Value s, Value j0) {
+  Value queryBlock = e.add(e.div(i0, qs), s);
+  return e.load(view.blockTable, {b, h, queryBlock, e.div(j0, kt)});
+}
+
+/// Whether the block table leaves any strip a key of the tile from j0.
+Value TileKernel::anyStrip(Value j0) {
+  Value none = arith::ConstantIntOp::create(e.b, e.loc, 0, 8);
+  Value any = e.loop(e.idx(0), stripCount, 1, {none}, [&](Value s, ValueRange carried) -> Vectors {
+    return {e.bor(carried[0], tableEntry(s, j0))};
+  })[0];
+  return e.cmp(arith::CmpIPredicate::ne, any, none);
 }
 
 /// Adds to a counter of the call; the guarded form repeats work that is counted.
@@ -439,12 +423,15 @@ void TileKernel::tally(int64_t which, Value n) {
 
 /// Strip s on the tile of `count` keys from j0: only the keys this strip may see.
 void TileKernel::strip(Value s, Value j0, Value count) {
-  auto &op = const_cast<KeyLoopOp &>(host.op);
   Value first = e.add(i0, e.mul(s, qs));
   Value last = e.min(e.add(first, qs), e.add(i0, rows));
-  LoopView::Range range = view.range(e, b, h, g, first, last);
+  KeySlots range = view.range(e, b, h, g, first, last);
   Value low = e.max(e.sub(range.begin, j0), e.idx(0));
   Value high = e.min(e.sub(range.end, j0), count);
+  auto entryIs = [&](arith::CmpIPredicate predicate, int64_t value) {
+    return e.cmp(predicate, tableEntry(s, j0),
+                 arith::ConstantIntOp::create(e.b, e.loc, value, 8));
+  };
   auto run = [&] {
     tally(1, e.idx(1));
     Value lowTile = e.roundDown(low, kr), highTile = e.mul(e.ceilDiv(high, kr), kr);
@@ -452,6 +439,8 @@ void TileKernel::strip(Value s, Value j0, Value count) {
     auto adjusted = [&](bool masked) -> Vectors { return adjust(s, j0, low, high, masked); };
     Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
                         e.le(e.add(j0, high), range.fullEnd));
+    if (view.blockTable)
+      full = e.bor(full, entryIs(arith::CmpIPredicate::eq, 2));
     auto unmasked = [&]() -> Vectors {
       if (host.hasScore())
         return adjusted(false);
@@ -475,12 +464,11 @@ void TileKernel::strip(Value s, Value j0, Value count) {
   };
   e.when(e.lt(low, high), [&] {
     tally(3, e.idx(-1)); // counted in full at the end of the block
-    if (!op.getSparse() || !host.hasVisible())
+    if (!view.blockTable)
       return run();
-    e.when(anyVisible(s, j0, low, high), run, [&] { tally(4, e.idx(1)); });
+    e.when(entryIs(arith::CmpIPredicate::ne, 0), run, [&] { tally(4, e.idx(1)); });
   });
 }
-
 
 //===----------------------------------------------------------------------===//
 // The block
@@ -590,11 +578,17 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   stripCount = e.ceilDiv(rows, qs);
   openScratch(block.scratch);
   loadQueries();
-  LoopView::Range range = view.range(e, b, h, g, i0, e.add(i0, rows));
-  Value start = e.roundDown(range.begin, kr);
+  KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
+  // A block table knows whole tiles only: then tiles start at multiples of theirs.
+  Value start = e.roundDown(range.begin, view.blockTable ? kt : kr);
   e.loop(start, range.end, kt, [&](Value j0) {
     Value count = e.min(e.sub(range.end, j0), e.idx(kt));
-    stage(j0, count);
+    if (view.blockTable) {
+      Value from = e.roundDown(e.max(e.sub(range.begin, j0), e.idx(0)), kr);
+      e.when(anyStrip(j0), [&] { stage(j0, from, count); });
+    } else {
+      stage(j0, e.idx(0), count);
+    }
     e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, j0, count); });
   });
   // Every strip on every tile, less those looked at: what the plan skipped.

@@ -30,25 +30,31 @@ static Value rowsAligned(Emit &e, const LoopView &host) {
   int64_t bytes = host.storage.getIntOrFloatBitWidth() / 8;
   Value bits = e.idx(0);
   for (Value buffer : {host.q, host.k, host.v}) {
-    auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
-    Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, buffer);
+    auto metadata =
+        memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
+    Value base =
+        memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, buffer);
     bits = e.bor(bits, e.add(base, e.mul(metadata.getOffset(), bytes)));
     for (int64_t axis = 0; axis < 3; ++axis)
       bits = e.bor(bits, e.mul(metadata.getStrides()[axis], bytes));
   }
-  Value aligned = e.cmp(arith::CmpIPredicate::eq, e.rem(bits, e.idx(16)), e.idx(0));
+  Value aligned =
+      e.cmp(arith::CmpIPredicate::eq, e.rem(bits, e.idx(16)), e.idx(0));
   return e.select(aligned, e.idx(1), e.idx(0));
 }
 
 static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   if (!op.getSchedule())
-    return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
+    return op.emitOpError()
+           << "expects a schedule, but got none; run attn-schedule first";
   if (op.getStateType().isF64())
-    return op.emitOpError() << "expects f32, f16 or bf16 on a GPU, but got f64; compile for the "
-                               "CPU or convert to f32";
+    return op.emitOpError()
+           << "expects f32, f16 or bf16 on a GPU, but got f64; compile for the "
+              "CPU or convert to f32";
   b.setInsertionPoint(op);
   Location loc = op.getLoc();
-  Emit e(b, loc, op.getStateType(), /*lanes=*/0, /*hasFma=*/true, /*hasHalf=*/true);
+  Emit e(b, loc, op.getStateType(), /*lanes=*/0, /*hasFma=*/true,
+         /*hasHalf=*/true);
   Outliner outliner(module, b, loc);
   KernelModule kernels(module, b, loc, outliner);
   emitChecks(e, outliner, op);
@@ -61,44 +67,50 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   Value one = e.idx(1);
   Value splits = e.select(few, e.max(e.ceilDiv(host.sk, part), one), one);
   Value many = e.cmp(arith::CmpIPredicate::sgt, splits, one);
-  Value tasks = e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, shape.rows));
+  Value tasks =
+      e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, shape.rows));
   Value slots = e.select(many, splits, e.idx(0));
   constexpr int64_t dynamic = ShapedType::kDynamic;
-  auto alloc = [&](ArrayRef<int64_t> type, Type element, ValueRange sizes) -> Value {
-    return memref::AllocOp::create(b, loc, MemRefType::get(type, element), sizes);
+  auto alloc = [&](ArrayRef<int64_t> type, Type element,
+                   ValueRange sizes) -> Value {
+    return memref::AllocOp::create(b, loc, MemRefType::get(type, element),
+                                   sizes);
   };
   SmallVector<Value> dims = {host.batch, host.hq, host.sq, slots};
-  DeviceWork work{alloc({dynamic, dynamic, dynamic, dynamic, host.dv}, e.state, dims),
-                  alloc({dynamic, dynamic, dynamic, dynamic, 2}, e.state, dims),
-                  alloc({dynamic}, b.getI32Type(), ValueRange{e.mul(tasks, splits)}), splits,
-                  rowsAligned(e, host)};
+  DeviceWork work{
+      alloc({dynamic, dynamic, dynamic, dynamic, host.dv}, e.state, dims),
+      alloc({dynamic, dynamic, dynamic, dynamic, 2}, e.state, dims),
+      alloc({dynamic}, b.getI32Type(), ValueRange{e.mul(tasks, splits)}),
+      splits, rowsAligned(e, host)};
 
   int64_t guardShared = 0;
   KernelModule::Kernel forward = emitForward(e, kernels, host, work);
   KernelModule::Kernel merge = emitMerge(e, kernels, host, work);
-  KernelModule::Kernel guard = emitGuard(e, kernels, host, work, shape.rows, guardShared);
+  KernelModule::Kernel guard =
+      emitGuard(e, kernels, host, work, shape.rows, guardShared);
 
   SmallVector<Value> values = host.values();
   values.append(work.values());
   SmallVector<Type> types(ValueRange(values).getTypes());
   Value params = outliner.pack(values);
-  kernels.launch(e, forward, tasks, splits, kThreads, shape.sharedBytes, params, types);
+  kernels.launch(e, forward, tasks, splits, kThreads, shape.sharedBytes, params,
+                 types);
   e.when(many, [&] {
     Value rows = e.mul(e.mul(host.batch, host.hq), host.sq);
     kernels.launch(e, merge, rows, one, kThreads, 0, params, types);
   });
   kernels.launch(e, guard, tasks, one, kThreads, guardShared, params, types);
   outliner.call("attnrt_gpu_count_flags",
-                {arith::ConstantIntOp::create(b, loc, 0, 32), outliner.address(work.flags),
-                 e.toI64(e.mul(tasks, splits))});
+                {arith::ConstantIntOp::create(b, loc, 0, 32),
+                 outliner.address(work.flags), e.toI64(e.mul(tasks, splits))});
   for (Value buffer : {work.out, work.state, work.flags})
     memref::DeallocOp::create(b, loc, buffer);
   op.erase();
   return success();
 }
 
-/// What the processor does itself; the conversion of the gpu dialect would make a
-/// library call of it.
+/// What the processor does itself; the conversion of the gpu dialect would make
+/// a library call of it.
 static StringRef intrinsicOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, StringRef>(op)
       .Case<math::FmaOp>([](auto) { return "llvm.fma"; })
@@ -118,24 +130,29 @@ static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
   populateMathPolynomialApproximationPatterns(patterns);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
     return failure();
-  WalkResult result = kernels.walk([&](Operation *op) {
-    if (!isa<math::MathDialect>(op->getDialect()) ||
-        isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
-      return WalkResult::advance();
-    StringRef intrinsic = intrinsicOf(op);
-    if (intrinsic.empty()) {
-      op->emitOpError() << "expects an elementary function that GPU code can compute without a "
-                           "library, but got one that it cannot; compile for the CPU, or write it "
-                           "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
-      return WalkResult::interrupt();
-    }
-    OpBuilder b(op);
-    auto call = LLVM::CallIntrinsicOp::create(b, op->getLoc(), op->getResult(0).getType(),
-                                              b.getStringAttr(intrinsic), op->getOperands());
-    op->replaceAllUsesWith(call->getResults());
-    op->erase();
-    return WalkResult::advance();
-  });
+  WalkResult result =
+      kernels.walk([&](Operation *op) {
+        if (!isa<math::MathDialect>(op->getDialect()) ||
+            isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
+          return WalkResult::advance();
+        StringRef intrinsic = intrinsicOf(op);
+        if (intrinsic.empty()) {
+          op->emitOpError()
+              << "expects an elementary function that GPU code can compute "
+                 "without a "
+                 "library, but got one that it cannot; compile for the CPU, or "
+                 "write it "
+                 "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
+          return WalkResult::interrupt();
+        }
+        OpBuilder b(op);
+        auto call = LLVM::CallIntrinsicOp::create(
+            b, op->getLoc(), op->getResult(0).getType(),
+            b.getStringAttr(intrinsic), op->getOperands());
+        op->replaceAllUsesWith(call->getResults());
+        op->erase();
+        return WalkResult::advance();
+      });
   return success(!result.wasInterrupted());
 }
 
@@ -145,11 +162,14 @@ static LogicalResult refuseHostAccess(ModuleOp module) {
     if (isa<gpu::GPUModuleOp>(op))
       return WalkResult::skip();
     auto func = op->getParentOfType<func::FuncOp>();
-    bool sizes = func && func.getName().starts_with("attn_dims_"); // host memory, sizes alone
-    if (sizes || !isa<memref::LoadOp, memref::StoreOp>(op) )
+    bool sizes = func && func.getName().starts_with(
+                             "attn_dims_"); // host memory, sizes alone
+    if (sizes || !isa<memref::LoadOp, memref::StoreOp>(op))
       return WalkResult::advance();
-    op->emitError() << "expects attention, slices, concatenations and copies in a GPU program, but "
-                       "got arithmetic on a tensor's elements; do it before or after, or inside "
+    op->emitError() << "expects attention, slices, concatenations and copies "
+                       "in a GPU program, but "
+                       "got arithmetic on a tensor's elements; do it before or "
+                       "after, or inside "
                        "score_mod";
     return WalkResult::interrupt();
   });
@@ -157,13 +177,14 @@ static LogicalResult refuseHostAccess(ModuleOp module) {
 }
 
 namespace {
-struct ConvertAttnToGPUPass : public attn::impl::ConvertAttnToGPUBase<ConvertAttnToGPUPass> {
+struct ConvertAttnToGPUPass
+    : public attn::impl::ConvertAttnToGPUBase<ConvertAttnToGPUPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder b(&getContext());
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) {
-      if (isa<KeyLoopOp, DocumentsOp>(op))
+      if (isa<BlockTableOp, KeyLoopOp, DocumentsOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -176,6 +197,8 @@ struct ConvertAttnToGPUPass : public attn::impl::ConvertAttnToGPUBase<ConvertAtt
       if (auto loop = dyn_cast<KeyLoopOp>(op)) {
         if (failed(lowerKeyLoop(module, b, loop)))
           return signalPassFailure();
+      } else if (auto table = dyn_cast<BlockTableOp>(op)) {
+        lowerBlockTable(module, b, table);
       } else {
         lowerDocuments(module, b, cast<DocumentsOp>(op));
       }

@@ -17,24 +17,28 @@ gpu::GPUModuleOp KernelModule::kernels() {
     return found;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(module.getBody());
-  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
+  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
+                  b.getUnitAttr());
   return gpu::GPUModuleOp::create(b, loc, kKernelsSymbol);
 }
 
-/// Where the block's dynamic shared memory starts; how much there is, the launch
-/// says.
-static LLVM::GlobalOp sharedMemory(gpu::GPUModuleOp home, OpBuilder &b, Location loc) {
+/// Where the block's dynamic shared memory starts; how much there is, the
+/// launch says.
+static LLVM::GlobalOp sharedMemory(gpu::GPUModuleOp home, OpBuilder &b,
+                                   Location loc) {
   constexpr StringLiteral name = "attn_shared";
   if (auto found = home.lookupSymbol<LLVM::GlobalOp>(name))
     return found;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(home.getBody());
-  return LLVM::GlobalOp::create(b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
-                                /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
-                                /*alignment=*/16, kSharedSpace);
+  return LLVM::GlobalOp::create(
+      b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+      /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
+      /*alignment=*/16, kSharedSpace);
 }
 
-KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured, int64_t threads) {
+KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured,
+                                        int64_t threads) {
   saved = b.saveInsertionPoint();
   gpu::GPUModuleOp home = kernels();
   std::string name = stem.str();
@@ -42,20 +46,25 @@ KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured, int6
     name = (stem + "_" + Twine(n)).str();
   b.setInsertionPointToEnd(home.getBody());
   LLVM::LLVMStructType type = outliner.structOf(captured);
-  auto func = gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType({type}, {}));
+  auto func =
+      gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType({type}, {}));
   func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  func.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  func.setKnownBlockSizeAttr(
+      b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
   // One block per processor is enough: ptxas would rather spill than use a
   // register more than two or three blocks leave each other.
-  func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+  func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                b.getI32IntegerAttr(1));
   Block &entry = func.getBody().front();
   b.setInsertionPointToStart(&entry);
-  Kernel kernel{func, outliner.unpack(entry.getArgument(0), captured), {}, {}, {}};
+  Kernel kernel{
+      func, outliner.unpack(entry.getArgument(0), captured), {}, {}, {}};
   kernel.shared = LLVM::AddressOfOp::create(b, loc, sharedMemory(home, b, loc));
   // The host passes memory of the device: loads and stores need not find out.
   for (Value &value : kernel.captured)
     if (auto buffer = dyn_cast<MemRefType>(value.getType())) {
-      auto global = MemRefType::get(buffer.getShape(), buffer.getElementType(), buffer.getLayout(),
+      auto global = MemRefType::get(buffer.getShape(), buffer.getElementType(),
+                                    buffer.getLayout(),
                                     b.getI64IntegerAttr(kGlobalSpace));
       value = memref::MemorySpaceCastOp::create(b, loc, global, value);
     }
@@ -76,13 +85,16 @@ static LLVM::GlobalOp image(ModuleOp module, OpBuilder &b, Location loc) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(module.getBody());
   Type ptr = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
-  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {ptr, i64, ptr, i64, ptr});
-  return LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::External,
-                                kImageSymbol, Attribute());
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(),
+                                               {ptr, i64, ptr, i64, ptr});
+  return LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true,
+                                LLVM::Linkage::External, kImageSymbol,
+                                Attribute());
 }
 
 void KernelModule::launch(Emit &e, Kernel kernel, Value blocks, Value parts,
-                          int64_t threads, int64_t sharedBytes, Value params, TypeRange packed) {
+                          int64_t threads, int64_t sharedBytes, Value params,
+                          TypeRange packed) {
   // Pointers, sizes and strides: eight bytes each.
   int64_t words = 0;
   for (Type type : packed) {
@@ -92,7 +104,8 @@ void KernelModule::launch(Emit &e, Kernel kernel, Value blocks, Value parts,
   auto i64 = [&](int64_t value) { return e.toI64(e.idx(value)); };
   outliner.call("attnrt_gpu_launch",
                 {LLVM::AddressOfOp::create(b, loc, image(module, b, loc)),
-                 outliner.text(kernel.func.getName()), e.toI64(blocks), e.toI64(parts), i64(1),
-                 arith::ConstantIntOp::create(b, loc, threads, 32), i64(sharedBytes), params,
-                 i64(8 * words)});
+                 outliner.text(kernel.func.getName()), e.toI64(blocks),
+                 e.toI64(parts), i64(1),
+                 arith::ConstantIntOp::create(b, loc, threads, 32),
+                 i64(sharedBytes), params, i64(8 * words)});
 }

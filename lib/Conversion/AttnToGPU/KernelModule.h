@@ -22,8 +22,8 @@ public:
   KernelModule(ModuleOp module, OpBuilder &b, Location loc, Outliner &outliner)
       : module(module), b(b), loc(loc), outliner(outliner) {}
 
-  /// A kernel with an empty body and a name made of `stem`; the builder stands in
-  /// it, whose copies of `captured` come back. Call `close` when done.
+  /// A kernel with an empty body and a name made of `stem`; the builder stands
+  /// in it, whose copies of `captured` come back. Call `close` when done.
   struct Kernel {
     gpu::GPUFuncOp func;
     SmallVector<Value> captured;
@@ -33,10 +33,11 @@ public:
   Kernel open(StringRef stem, TypeRange captured, int64_t threads);
   void close();
 
-  /// On the host side: launches `blocks` x `parts` blocks with `values` packed at
-  /// `params`.
-  void launch(Emit &e, Kernel kernel, Value blocks, Value parts, int64_t threads,
-              int64_t sharedBytes, Value params, TypeRange packed);
+  /// On the host side: launches `blocks` x `parts` blocks with `values` packed
+  /// at `params`.
+  void launch(Emit &e, Kernel kernel, Value blocks, Value parts,
+              int64_t threads, int64_t sharedBytes, Value params,
+              TypeRange packed);
 
 private:
   gpu::GPUModuleOp kernels();

@@ -25,7 +25,9 @@ struct DeviceWork {
   Value splits;  // index
   Value aligned; // index: 1 when rows may be read 16 bytes at a time
 
-  SmallVector<Value> values() const { return {out, state, flags, splits, aligned}; }
+  SmallVector<Value> values() const {
+    return {out, state, flags, splits, aligned};
+  }
   static DeviceWork over(ValueRange values) {
     return {values[0], values[1], values[2], values[3], values[4]};
   }
@@ -38,9 +40,9 @@ struct ForwardShape {
   bool tensorCores; // 16-bit inputs; f32 goes through FMA
   int64_t bytes;    // per element
   int64_t warps, rows, kt;
-  int64_t dp, ep;            // D and Dv, padded to whole fragments
-  int64_t chunk;             // elements in 16 bytes
-  int64_t qkPitch, vPitch;   // bytes from row to row; odd in 16 bytes
+  int64_t dp, ep;          // D and Dv, padded to whole fragments
+  int64_t chunk;           // elements in 16 bytes
+  int64_t qkPitch, vPitch; // bytes from row to row; odd in 16 bytes
   int64_t kAt, vAt, sharedBytes;
 
   /// Two stages of each.
@@ -48,16 +50,21 @@ struct ForwardShape {
   int64_t vStage() const { return kt * vPitch; }
 };
 
+/// Lowers a block table to a kernel and its launch
+/// (AttnToGPU/BlockTableKernel.cpp).
+void lowerBlockTable(ModuleOp module, OpBuilder &b, BlockTableOp op);
+
 /// One block of queries, or one part of its keys (AttnToGPU/ForwardKernel.cpp).
-KernelModule::Kernel emitForward(Emit &e, KernelModule &kernels, const LoopView &host,
-                                 const DeviceWork &work);
+KernelModule::Kernel emitForward(Emit &e, KernelModule &kernels,
+                                 const LoopView &host, const DeviceWork &work);
 /// The parts of one row, merged (AttnToGPU/MergeKernel.cpp).
-KernelModule::Kernel emitMerge(Emit &e, KernelModule &kernels, const LoopView &host,
-                               const DeviceWork &work);
+KernelModule::Kernel emitMerge(Emit &e, KernelModule &kernels,
+                               const LoopView &host, const DeviceWork &work);
 /// Query blocks with a flag, again, selecting values of masked pairs away
 /// (AttnToGPU/GuardKernel.cpp).
-KernelModule::Kernel emitGuard(Emit &e, KernelModule &kernels, const LoopView &host,
-                               const DeviceWork &work, int64_t rows, int64_t &sharedBytes);
+KernelModule::Kernel emitGuard(Emit &e, KernelModule &kernels,
+                               const LoopView &host, const DeviceWork &work,
+                               int64_t rows, int64_t &sharedBytes);
 
 /// The end of a row: what to multiply its sum of values by, and its lse.
 struct RowEnd {

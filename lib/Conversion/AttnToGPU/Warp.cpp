@@ -26,7 +26,8 @@ void Warp::open(Value shared) {
 }
 
 Value Warp::shared(Value offset) {
-  return LLVM::GEPOp::create(e.b, e.loc, base.getType(), e.b.getI8Type(), base, ValueRange{offset});
+  return LLVM::GEPOp::create(e.b, e.loc, base.getType(), e.b.getI8Type(), base,
+                             ValueRange{offset});
 }
 
 Value Warp::loadShared(Type type, Value offset, unsigned alignment) {
@@ -39,11 +40,13 @@ void Warp::storeShared(Value value, Value offset, unsigned alignment) {
 
 SmallVector<Value> Warp::ldmatrix(Value offset, bool transposed) {
   Type i32Type = e.b.getI32Type();
-  Type four = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, i32Type));
+  Type four = LLVM::LLVMStructType::getLiteral(e.b.getContext(),
+                                               SmallVector<Type>(4, i32Type));
   Value loaded = NVVM::LdMatrixOp::create(
       e.b, e.loc, four, shared(offset), /*num=*/4,
       transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
-      NVVM::LdStMatrixShapeAttr::get(e.b.getContext(), 8, 8), NVVM::LdStMatrixEltType::B16);
+      NVVM::LdStMatrixShapeAttr::get(e.b.getContext(), 8, 8),
+      NVVM::LdStMatrixEltType::B16);
   SmallVector<Value> registers;
   for (int64_t n = 0; n < 4; ++n)
     registers.push_back(LLVM::ExtractValueOp::create(e.b, e.loc, loaded, n));
@@ -58,26 +61,33 @@ void Warp::copyAsync(Value offset, Value source, Value bytes) {
 }
 
 void Warp::commit() { NVVM::CpAsyncCommitGroupOp::create(e.b, e.loc); }
-void Warp::wait(int64_t pending) { NVVM::CpAsyncWaitGroupOp::create(e.b, e.loc, pending); }
+void Warp::wait(int64_t pending) {
+  NVVM::CpAsyncWaitGroupOp::create(e.b, e.loc, pending);
+}
 void Warp::barrier() { gpu::BarrierOp::create(e.b, e.loc); }
 
-SmallVector<Value> Warp::mma(ArrayRef<Value> a, ArrayRef<Value> b, ArrayRef<Value> c,
-                             Type element) {
+SmallVector<Value> Warp::mma(ArrayRef<Value> a, ArrayRef<Value> b,
+                             ArrayRef<Value> c, Type element) {
   bool half = element.isF16();
-  Type operand = half ? Type(VectorType::get({2}, element)) : Type(e.b.getI32Type());
+  Type operand =
+      half ? Type(VectorType::get({2}, element)) : Type(e.b.getI32Type());
   auto registers = [&](ArrayRef<Value> values) {
     SmallVector<Value> cast;
     for (Value value : values)
-      cast.push_back(half ? LLVM::BitcastOp::create(e.b, e.loc, operand, value).getResult() : value);
+      cast.push_back(
+          half ? LLVM::BitcastOp::create(e.b, e.loc, operand, value).getResult()
+               : value);
     return cast;
   };
   NVVM::MMATypes type = half ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
-  Type four = LLVM::LLVMStructType::getLiteral(e.b.getContext(),
-                                               SmallVector<Type>(4, e.b.getF32Type()));
+  Type four = LLVM::LLVMStructType::getLiteral(
+      e.b.getContext(), SmallVector<Type>(4, e.b.getF32Type()));
   Value product = NVVM::MmaOp::create(
-      e.b, e.loc, four, registers(a), registers(b), c, ArrayRef<int64_t>{16, 8, 16}, std::nullopt,
-      std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
-      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+      e.b, e.loc, four, registers(a), registers(b), c,
+      ArrayRef<int64_t>{16, 8, 16}, std::nullopt, std::nullopt,
+      std::array<NVVM::MMATypes, 2>{type, type},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                     NVVM::MMALayout::col});
   SmallVector<Value> sums;
   for (int64_t n = 0; n < 4; ++n)
     sums.push_back(LLVM::ExtractValueOp::create(e.b, e.loc, product, n));
@@ -86,15 +96,18 @@ SmallVector<Value> Warp::mma(ArrayRef<Value> a, ArrayRef<Value> b, ArrayRef<Valu
 
 Value Warp::pack(Value low, Value high, Type element) {
   Value pair = vector::FromElementsOp::create(
-      e.b, e.loc, VectorType::get({2}, e.b.getF32Type()), ValueRange{low, high});
-  Value narrow = arith::TruncFOp::create(e.b, e.loc, VectorType::get({2}, element), pair);
+      e.b, e.loc, VectorType::get({2}, e.b.getF32Type()),
+      ValueRange{low, high});
+  Value narrow =
+      arith::TruncFOp::create(e.b, e.loc, VectorType::get({2}, element), pair);
   return LLVM::BitcastOp::create(e.b, e.loc, e.b.getI32Type(), narrow);
 }
 
 Value Warp::shuffle(Value x, Value lane, NVVM::ShflKind kind) {
-  // No clamp but the warp's own: exchanges stay within four lanes by themselves.
-  return NVVM::ShflOp::create(e.b, e.loc, x.getType(), i32(kAllLanes), x, lane, i32(31), kind,
-                              UnitAttr());
+  // No clamp but the warp's own: exchanges stay within four lanes by
+  // themselves.
+  return NVVM::ShflOp::create(e.b, e.loc, x.getType(), i32(kAllLanes), x, lane,
+                              i32(31), kind, UnitAttr());
 }
 
 Value Warp::quadMax(Value x) {
@@ -115,13 +128,13 @@ Value Warp::quadRead(Value x, int64_t of) {
 }
 
 Value Warp::any(Value condition) {
-  return NVVM::VoteSyncOp::create(e.b, e.loc, e.b.getI1Type(), i32(kAllLanes), condition,
-                                  NVVM::VoteSyncKind::any);
+  return NVVM::VoteSyncOp::create(e.b, e.loc, e.b.getI1Type(), i32(kAllLanes),
+                                  condition, NVVM::VoteSyncKind::any);
 }
 
 Value Warp::exp2Fast(Value x) {
-  return LLVM::CallIntrinsicOp::create(e.b, e.loc, x.getType(),
-                                       e.b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
-                                       ValueRange{x})
+  return LLVM::CallIntrinsicOp::create(
+             e.b, e.loc, x.getType(),
+             e.b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f"), ValueRange{x})
       .getResults();
 }

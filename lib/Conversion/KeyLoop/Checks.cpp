@@ -13,8 +13,14 @@ using namespace mlir::attn;
 namespace {
 class Checks {
 public:
-  Checks(Emit &e, Outliner &outliner, KeyLoopOp op) : e(e), outliner(outliner), op(op) {}
-  void run();
+  /// What aux operands are measured against, as index.
+  struct Sizes {
+    Value b, hq, hkv, sq, sk;
+  };
+
+  Checks(Emit &e, Outliner &outliner) : e(e), outliner(outliner) {}
+  void run(KeyLoopOp op);
+  void extents(StringRef role, Value buffer, const Sizes &sizes);
 
 private:
   void equal(Value got, Value want, const Twine &message) {
@@ -27,13 +33,12 @@ private:
   void range(Value buffer, Value low, Value high, const Twine &message);
   /// Captured tensors that a region reads at its own b or h hold them all. (What
   /// it reads at i and j a mask may hide.)
-  void captures(Region &region, bool isScore, ArrayRef<Value> sizes);
+  void captures(KeyLoopOp op, Region &region, bool isScore, ArrayRef<Value> sizes);
   /// The address, sizes and strides of an i32 buffer of rank 1 or 2.
   SmallVector<Value> plane(Value buffer);
 
   Emit &e;
   Outliner &outliner;
-  KeyLoopOp op;
 };
 } // namespace
 
@@ -73,7 +78,7 @@ void Checks::range(Value buffer, Value low, Value high, const Twine &message) {
   outliner.call("attnrt_check_values_i32", arguments);
 }
 
-void Checks::captures(Region &region, bool isScore, ArrayRef<Value> sizes) {
+void Checks::captures(KeyLoopOp op, Region &region, bool isScore, ArrayRef<Value> sizes) {
   static constexpr const char *kNames[] = {"b", "h"};
   unsigned leading = isScore ? 1 : 0;
   region.walk([&](LoadOp load) {
@@ -102,7 +107,33 @@ void Checks::captures(Region &region, bool isScore, ArrayRef<Value> sizes) {
   });
 }
 
-void Checks::run() {
+/// The sizes of one aux operand (attention_r3).
+void Checks::extents(StringRef role, Value buffer, const Sizes &sizes) {
+  if (role.starts_with("capture") || role == "cu_kv")
+    return;
+  if (role == "q_lengths" || role == "kv_lengths" || role == "prefix_lengths") {
+    extent(role, buffer, 0, sizes.b, "b", false);
+  } else if (role == "bias" || role == "mask_tensor") {
+    Value full[] = {sizes.b, sizes.hq, sizes.sq, sizes.sk};
+    StringRef names[] = {"b", "hq", "i", "j"};
+    int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
+    for (int64_t axis = 0; axis < rank; ++axis)
+      extent(role, buffer, axis, full[4 - rank + axis], names[4 - rank + axis], axis + 1 < rank);
+  } else if (role == "log_weight") {
+    extent(role, buffer, 0, sizes.b, "b", true);
+    extent(role, buffer, 1, sizes.hkv, "hkv", true);
+    extent(role, buffer, 2, sizes.sk, "j", false);
+  } else if (role == "page_table") {
+    extent(role, buffer, 0, sizes.b, "b", false);
+    extent(role, buffer, 1, sizes.hkv, "hkv", true);
+  } else {
+    bool ofQueries = role.starts_with("q_");
+    extent(role, buffer, 0, sizes.b, "b", true);
+    extent(role, buffer, 1, ofQueries ? sizes.sq : sizes.sk, ofQueries ? "i" : "j", false);
+  }
+}
+
+void Checks::run(KeyLoopOp op) {
   AxesAttr axes = op.getAxesOrDefault();
   auto q = [&](int64_t role) { return e.dim(op.getQ(), axes.getQ()[role]); };
   auto k = [&](int64_t role) { return e.dim(op.getK(), axes.getK()[role]); };
@@ -132,32 +163,18 @@ void Checks::run() {
     equal(k(kSeq), e.idx(*op.getPageSize()), name + "the page axis of k to be page_size");
   Value sizes[] = {b, hq};
   if (!op.getVisible().empty())
-    captures(op.getVisible(), false, sizes);
+    captures(op, op.getVisible(), false, sizes);
   if (!op.getScore().empty())
-    captures(op.getScore(), true, sizes);
+    captures(op, op.getScore(), true, sizes);
   if (op.getSinks())
     extent("sinks", op.getSinks(), 0, hq, "hq", false);
   for (auto [role, buffer] :
-       llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), op.getAux())) { // attention_r3
-    int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
-    if (role == "q_lengths" || role == "kv_lengths" || role == "prefix_lengths") {
-      extent(role, buffer, 0, b, "b", false);
-      if (role != "prefix_lengths") // attention_r5
-        range(buffer, e.idx(0), role == "q_lengths" ? sq : sk,
-              name + "every entry of " + role + " to lie between 0 and the sequence length");
-    } else if (role == "bias" || role == "mask_tensor") {
-      Value full[] = {b, hq, sq, sk};
-      StringRef names[] = {"b", "hq", "i", "j"};
-      for (int64_t axis = 0; axis < rank; ++axis)
-        extent(role, buffer, axis, full[4 - rank + axis], names[4 - rank + axis],
-               axis + 1 < rank);
-    } else if (role == "log_weight") {
-      extent(role, buffer, 0, b, "b", true);
-      extent(role, buffer, 1, hkv, "hkv", true);
-      extent(role, buffer, 2, sk, "j", false);
+       llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), op.getAux())) {
+    extents(role, buffer, {b, hq, hkv, sq, sk});
+    if (role == "q_lengths" || role == "kv_lengths") { // attention_r5
+      range(buffer, e.idx(0), role == "q_lengths" ? sq : sk,
+            name + "every entry of " + role + " to lie between 0 and the sequence length");
     } else if (role == "page_table") {
-      extent(role, buffer, 0, b, "b", false);
-      extent(role, buffer, 1, hkv, "hkv", true);
       auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
       SmallVector<Value> arguments = {outliner.address(buffer)};
       for (Value size : metadata.getSizes())
@@ -166,14 +183,18 @@ void Checks::run() {
         arguments.push_back(e.toI64(stride));
       arguments.push_back(e.toI64(k(kBatch)));
       outliner.call("attnrt_check_page_table", arguments); // attention_r7
-    } else if (role.starts_with("q_") || role.starts_with("kv_")) {
-      extent(role, buffer, 0, b, "b", true);
-      extent(role, buffer, 1, role.starts_with("q_") ? sq : sk, role.starts_with("q_") ? "i" : "j",
-             false);
     }
   }
 }
 
 void mlir::attn::emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op) {
-  Checks(e, outliner, op).run();
+  Checks(e, outliner).run(op);
+}
+
+void mlir::attn::emitChecks(Emit &e, Outliner &outliner, BlockTableOp op) {
+  Checks checks(e, outliner);
+  for (auto [role, buffer] :
+       llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), op.getAux()))
+    checks.extents(role, buffer,
+                   {op.getBatch(), op.getHeads(), op.getKvHeads(), op.getQueries(), op.getKeys()});
 }

@@ -16,6 +16,9 @@ namespace mlir::attn {
 /// Calls into the runtime that refuse what the verifier could not see: sizes that
 /// do not agree, lengths and page entries out of range.
 void emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op);
+/// Those of them without which a block table would read outside of a buffer; it
+/// runs before its key loop. What the buffers hold is left to the key loop.
+void emitChecks(Emit &e, Outliner &outliner, BlockTableOp op);
 } // namespace mlir::attn
 
 #endif // ATTN_LIB_CONVERSION_KEYLOOP_CHECKS_H

@@ -12,9 +12,7 @@
 using namespace mlir;
 using namespace mlir::attn;
 
-/// The same buffer with stride 0 along every axis whose size is 1, so that any
-/// index reads the one element there is. Captured tensors are left alone.
-static Value broadcastView(Emit &e, Value buffer) {
+Value mlir::attn::broadcastView(Emit &e, Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
   int64_t rank = type.getRank();
   auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
@@ -40,6 +38,17 @@ static Value broadcastView(Emit &e, Value buffer) {
                                            OpFoldResult(metadata.getOffset()), sizes, strides);
 }
 
+AuxViews mlir::attn::viewAux(Emit &e, ArrayAttr roles, ValueRange aux) {
+  AuxViews views;
+  for (auto [role, value] : llvm::zip(roles.getAsValueRange<StringAttr>(), aux)) {
+    bool capture = role.starts_with("capture");
+    views.captures += capture;
+    bool oneAxis = cast<MemRefType>(value.getType()).getRank() <= 1;
+    views.buffers.push_back(capture || oneAxis ? Value(value) : broadcastView(e, value));
+  }
+  return views;
+}
+
 LoopView LoopView::onHost(Emit &e, KeyLoopOp op) {
   LoopView view;
   view.op = op;
@@ -54,15 +63,14 @@ LoopView LoopView::onHost(Emit &e, KeyLoopOp op) {
   view.schedule = op.getScheduleAttr();
   view.storage = cast<MemRefType>(view.q.getType()).getElementType();
   view.pageSize = op.getPageSize() ? static_cast<int64_t>(*op.getPageSize()) : 0;
-  for (auto [role, value] : llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), op.getAux())) {
-    bool capture = role.starts_with("capture");
-    view.captures += capture;
-    bool oneAxis = cast<MemRefType>(value.getType()).getRank() <= 1;
-    Value buffer = capture || oneAxis ? Value(value) : broadcastView(e, value);
-    view.aux.push_back(buffer);
+  if (op.getBlockTable())
+    view.blockTable = broadcastView(e, op.getBlockTable());
+  AuxViews aux = viewAux(e, op.getAuxRoles(), op.getAux());
+  view.aux = aux.buffers;
+  view.captures = aux.captures;
+  for (auto [role, buffer] : llvm::zip(op.getAuxRoles().getAsValueRange<StringAttr>(), view.aux))
     if (role == "page_table")
       view.pageTable = buffer;
-  }
   auto dimSize = [&](Value buffer, int64_t axis) {
     return cast<MemRefType>(buffer.getType()).getDimSize(axis);
   };
@@ -80,7 +88,7 @@ LoopView LoopView::onHost(Emit &e, KeyLoopOp op) {
 
 SmallVector<Value> LoopView::values() const {
   SmallVector<Value> list = {q, k, v, out, batch, hq, hkv, group, sq, sk};
-  for (Value optional : {sinks, lse})
+  for (Value optional : {sinks, lse, blockTable})
     if (optional)
       list.push_back(optional);
   llvm::append_range(list, aux);
@@ -93,7 +101,7 @@ LoopView LoopView::over(ValueRange list) const {
   for (Value *field : {&view.q, &view.k, &view.v, &view.out, &view.batch, &view.hq, &view.hkv,
                        &view.group, &view.sq, &view.sk})
     *field = list[next++];
-  for (Value *field : {&view.sinks, &view.lse})
+  for (Value *field : {&view.sinks, &view.lse, &view.blockTable})
     if (*field)
       *field = list[next++];
   for (auto [index, buffer] : llvm::enumerate(view.aux)) {
@@ -119,11 +127,9 @@ LoopView::Row LoopView::locate(Emit &e, Value b, Value g, Value j) const {
   return {entry, e.rem(j, e.idx(pageSize)), e.le(e.idx(0), entry)};
 }
 
-LoopView::Range LoopView::range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const {
-  Block &block = const_cast<KeyLoopOp &>(op).getRange().front();
+KeySlots mlir::attn::writeRange(Emit &e, Region &range, ValueRange arguments) {
+  Block &block = range.front();
   IRMapping map;
-  SmallVector<Value> arguments = {b, h, g, i0, i1, sq, sk};
-  llvm::append_range(arguments, aux);
   map.map(block.getArguments(), arguments);
   for (Operation &inner : block.without_terminator()) {
     if (auto load = dyn_cast<LoadOp>(inner)) {
@@ -137,6 +143,12 @@ LoopView::Range LoopView::range(Emit &e, Value b, Value h, Value g, Value i0, Va
   }
   auto bound = [&](unsigned n) { return map.lookup(block.getTerminator()->getOperand(n)); };
   return {bound(0), bound(1), bound(2), bound(3)};
+}
+
+KeySlots LoopView::range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const {
+  SmallVector<Value> arguments = {b, h, g, i0, i1, sq, sk};
+  llvm::append_range(arguments, aux);
+  return writeRange(e, const_cast<KeyLoopOp &>(op).getRange(), arguments);
 }
 
 void LoopView::bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const {

@@ -15,6 +15,24 @@
 
 namespace mlir::attn {
 
+/// The aux buffers of a planning op, as its regions read them: with stride 0 along
+/// axes that broadcast. `captures` of them, the last, are captured tensors.
+struct AuxViews {
+  SmallVector<Value> buffers;
+  int64_t captures = 0;
+};
+AuxViews viewAux(Emit &e, ArrayAttr roles, ValueRange aux);
+/// The same buffer with stride 0 along every axis whose size is 1, so that any
+/// index reads the one element there is; the last axis is left alone.
+Value broadcastView(Emit &e, Value buffer);
+
+/// begin, fullBegin, fullEnd and end, as a `range` region yields them.
+struct KeySlots {
+  Value begin, fullBegin, fullEnd, end;
+};
+/// Writes a `range` region over its arguments (b, h, g, i0, i1, Sq, Sk, aux).
+KeySlots writeRange(Emit &e, Region &range, ValueRange arguments);
+
 /// Buffers and sizes of one key loop. The same view exists twice: over the host
 /// function's values, and over a block function's copies of them.
 class LoopView {
@@ -26,7 +44,7 @@ public:
   LoopView over(ValueRange values) const;
 
   KeyLoopOp op;
-  Value q, k, v, pageTable, sinks, out, lse;
+  Value q, k, v, pageTable, sinks, blockTable, out, lse;
   SmallVector<Value> aux;
   Value batch, hq, hkv, group, sq, sk; // index
 
@@ -55,11 +73,8 @@ public:
     return at(axes.getV(), row.outer, g, row.inner, d);
   }
 
-  /// begin, fullBegin, fullEnd, end for query slots [i0, i1).
-  struct Range {
-    Value begin, fullBegin, fullEnd, end;
-  };
-  Range range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const;
+  /// The keys of query slots [i0, i1).
+  KeySlots range(Emit &e, Value b, Value h, Value g, Value i0, Value i1) const;
 
   /// Where the scale goes. Stored scores are raw (q . k) or, with a score region,
   /// natural (scaled, with all that is added); `naturalFactor` makes either

@@ -89,20 +89,26 @@ Value ScalarRegion::load(Emit &e, Value buffer, ValueRange indices) {
   bool uniform = llvm::none_of(indices, [](Value v) { return isa<VectorType>(v.getType()); });
   if (uniform)
     return loadScalar(e, buffer, indices);
-  // One vector load when only the last index varies, lane by lane. Booleans are
-  // bytes in memory and bits in a vector, so they go lane by lane below.
+  // One vector load when only the last index varies, lane by lane.
   bool lastOnly = llvm::none_of(indices.drop_back(),
                                 [](Value v) { return isa<VectorType>(v.getType()); });
   int64_t offset;
   SmallVector<int64_t> strides;
   bool unit = succeeded(type.getStridesAndOffset(strides, offset)) && strides.back() == 1;
   auto first = firstLane.find(indices.back());
-  if (!checked.contains(buffer) && lastOnly && unit && first != firstLane.end() && !type.getElementType().isInteger(1)) {
+  if (!checked.contains(buffer) && lastOnly && unit && first != firstLane.end()) {
     SmallVector<Value> at;
     for (Value index : indices.drop_back())
       at.push_back(e.toIndex(index));
     at.push_back(e.toIndex(first->second));
-    return e.loadVec(buffer, at);
+    if (!type.getElementType().isInteger(1))
+      return e.loadVec(buffer, at);
+    // Booleans are bytes in memory and bits in a vector.
+    auto bytes = MemRefType::get(type.getShape(), e.b.getI8Type(), type.getLayout());
+    Value view = UnrealizedConversionCastOp::create(e.b, e.loc, bytes, buffer).getResult(0);
+    Value vector = e.loadVec(view, at);
+    Value zero = e.splat(arith::ConstantIntOp::create(e.b, e.loc, 0, 8));
+    return e.cmp(arith::CmpIPredicate::ne, vector, zero);
   }
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < e.lanes; ++lane) {

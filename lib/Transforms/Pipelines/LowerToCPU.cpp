@@ -28,6 +28,9 @@ void attn::buildSchedule(OpPassManager &pm, const CPUPipelineOptions &options) {
   pm.addPass(createInlinerPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Canonical comparisons have their constants on the right.
+  pm.addNestedPass<func::FuncOp>(createMatchMasks());
+  pm.addPass(createCanonicalizerPass());
   ScheduleOptions schedule;
   schedule.isa = options.isa;
   pm.addNestedPass<func::FuncOp>(createSchedule(schedule));
@@ -46,6 +49,9 @@ void attn::buildPlan(OpPassManager &pm) {
 
 void attn::buildBufferize(OpPassManager &pm) {
   pm.addPass(createConvertElementwiseToLinalgPass());
+  // Sizes go back to those of the arguments, so that layers with one mask are
+  // seen to have one block table.
+  pm.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // Results go straight to the caller's buffers where nothing else reads them.

@@ -3,18 +3,19 @@
 
 // CHECK-LABEL: func.func @on_buffers
 // CHECK: attn.key_loop ins(%{{.*}}, %{{.*}}, %{{.*}} : memref<2x4x16x64xf32>, memref<2x2x32x64xf32>, memref<2x2x32x64xf32>)
-// CHECK-SAME: sinks(%{{.*}} : memref<4xf32>) aux ["bias"](%{{.*}} : memref<32xf32>)
+// CHECK-SAME: sinks(%{{.*}} : memref<4xf32>) block_table(%{{.*}} : memref<1x4x2x1xi8>) aux ["bias"](%{{.*}} : memref<32xf32>)
 // CHECK-SAME: outs(%{{.*}} : memref<2x4x16x64xf32>) range {
 // CHECK: attn.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : index, index, index, index
 // CHECK: } visible {
 // CHECK: attn.yield %{{.*}} : i1
 // CHECK: } score {
 // CHECK: attn.yield %{{.*}} : f32
-// CHECK: } {scale = 1.250000e-01 : f64, sparse}
+// CHECK: } {scale = 1.250000e-01 : f64}
 func.func @on_buffers(%q: memref<2x4x16x64xf32>, %k: memref<2x2x32x64xf32>, %bias: memref<32xf32>,
-                      %sinks: memref<4xf32>, %out: memref<2x4x16x64xf32>) {
+                      %sinks: memref<4xf32>, %table: memref<1x4x2x1xi8>, %out: memref<2x4x16x64xf32>) {
   attn.key_loop ins(%q, %k, %k : memref<2x4x16x64xf32>, memref<2x2x32x64xf32>, memref<2x2x32x64xf32>)
-      sinks(%sinks : memref<4xf32>) aux ["bias"](%bias : memref<32xf32>) outs(%out : memref<2x4x16x64xf32>)
+      sinks(%sinks : memref<4xf32>) block_table(%table : memref<1x4x2x1xi8>) aux ["bias"](%bias : memref<32xf32>)
+      outs(%out : memref<2x4x16x64xf32>)
       range {
       ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index, %a: memref<32xf32>):
         %zero = arith.constant 0 : index
@@ -30,7 +31,7 @@ func.func @on_buffers(%q: memref<2x4x16x64xf32>, %k: memref<2x2x32x64xf32>, %bia
         %x = attn.load %a[%j] : memref<32xf32>
         %r = arith.addf %s, %x : f32
         attn.yield %r : f32
-      } {scale = 0.125 : f64, sparse}
+      } {scale = 0.125 : f64}
   return
 }
 

@@ -99,3 +99,16 @@ func.func @key_loop_c3_score_yields_a_flag(%q: memref<1x1x4x8xf32>) {
       } {scale = 1.0 : f64}
   return
 }
+
+// -----
+
+func.func @key_loop_c4_table_of_flags(%q: memref<1x1x4x8xf32>, %t: memref<1x1x1x1xi1>) {
+  // expected-error@+1 {{'attn.key_loop' op expects a block table of rank 4 and of i8, but got 'memref<1x1x1x1xi1>'}}
+  attn.key_loop ins(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
+      block_table(%t : memref<1x1x1x1xi1>) aux [] outs(%q : memref<1x1x4x8xf32>)
+      range {
+      ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index):
+        attn.yield %i0, %i0, %sk, %sk : index, index, index, index
+      } {scale = 1.0 : f64}
+  return
+}

@@ -452,7 +452,10 @@ TEST(Counters, AddUpOverThreads) {
     attnrt_count(ATTNRT_KEY_TILES_MASKED, task);
     attnrt_count(ATTNRT_KEY_TILES_SKIPPED_BY_PLAN, 2);
     attnrt_count(ATTNRT_KEY_TILES_SKIPPED_BY_MASK, 3);
-    attnrt_count(5, 1000);
+    attnrt_count(ATTNRT_MASK_BLOCKS_LOOKED_AT, 4);
+    attnrt_count(ATTNRT_MASK_BLOCKS_EMPTY, 5);
+    attnrt_count(ATTNRT_MASK_BLOCKS_FULL, 6);
+    attnrt_count(8, 1000);
     attnrt_count(-1, 1000);
   };
   auto call = [&] { parallelFor(100, 64, body); };
@@ -464,4 +467,7 @@ TEST(Counters, AddUpOverThreads) {
   EXPECT_EQ(counters.key_tiles_masked, 4950);
   EXPECT_EQ(counters.key_tiles_skipped_by_plan, 200);
   EXPECT_EQ(counters.key_tiles_skipped_by_mask, 300);
+  EXPECT_EQ(counters.mask_blocks_looked_at, 400);
+  EXPECT_EQ(counters.mask_blocks_empty, 500);
+  EXPECT_EQ(counters.mask_blocks_full, 600);
 }

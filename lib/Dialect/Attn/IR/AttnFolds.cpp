@@ -41,6 +41,15 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder,
   return success();
 }
 
+LogicalResult KeyLoopOp::reifyResultShapes(OpBuilder &builder,
+                                           ReifiedRankedShapedTypeDims &shapes) {
+  if (getResults().empty())
+    return failure();
+  for (Value out : getOuts())
+    shapes.push_back(tensor::getMixedSizes(builder, getLoc(), out));
+  return success();
+}
+
 LogicalResult MergeStatesOp::reifyResultShapes(OpBuilder &builder,
                                                ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getOuts().front()));

@@ -79,15 +79,35 @@ Value KeyLoopOp::getAux(StringRef role) {
 
 FloatType KeyLoopOp::getStateType() { return stateTypeOf(getQ().getType()); }
 
-void KeyLoopOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  // On tensors the op is pure; on buffers it reads its inputs and writes outs.
-  for (OpOperand &operand : getOperation()->getOpOperands()) {
+/// On tensors such an op is pure; on buffers it reads its inputs and writes outs.
+static void
+bufferEffects(Operation *op, ValueRange outs,
+              SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
-    bool isOut = llvm::is_contained(getOuts(), operand.get());
+    bool isOut = llvm::is_contained(outs, operand.get());
     effects.emplace_back(isOut ? static_cast<MemoryEffects::Effect *>(MemoryEffects::Write::get())
                                : MemoryEffects::Read::get(),
                          &operand);
   }
+}
+
+void KeyLoopOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, getOuts(), effects);
+}
+
+//===----------------------------------------------------------------------===//
+// documents and block_table
+//===----------------------------------------------------------------------===//
+
+void DocumentsOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, getOuts(), effects);
+}
+
+void BlockTableOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, getOut(), effects);
 }

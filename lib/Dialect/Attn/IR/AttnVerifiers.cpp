@@ -463,9 +463,9 @@ LogicalResult MergeStatesOp::verify() {
 LogicalResult LoadOp::verify() {
   auto argument = dyn_cast<BlockArgument>(getTensor());
   Operation *parent = (*this)->getParentOp();
-  if (!isa_and_nonnull<AttentionOp, KeyLoopOp>(parent)) // load_c1
-    return emitOpError() << "expects to stand in a region of attn.attention or attn.key_loop, but "
-                            "got "
+  if (!isa_and_nonnull<AttentionOp, BlockTableOp, KeyLoopOp>(parent)) // load_c1
+    return emitOpError() << "expects to stand in a region of attn.attention, attn.block_table or "
+                            "attn.key_loop, but got "
                          << (parent ? "'" + parent->getName().getStringRef().str() + "'" : "none");
   if (!argument || argument.getOwner() != (*this)->getBlock()) // load_c5
     return emitOpError() << "expects a captured tensor, but got another value";
@@ -477,7 +477,7 @@ LogicalResult LoadOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// documents and key_loop
+// documents, block_table and key_loop
 //===----------------------------------------------------------------------===//
 
 LogicalResult DocumentsOp::verify() {
@@ -490,28 +490,66 @@ LogicalResult DocumentsOp::verify() {
   return success();
 }
 
+/// Whether `type` is that of a table of blocks: [B|1, Hq|1, rows, columns] of i8.
+static bool isBlockTable(Type type) {
+  auto shaped = cast<ShapedType>(type);
+  return shaped.getRank() == 4 && shaped.getElementType().isInteger(8);
+}
+
+LogicalResult BlockTableOp::verify() {
+  if (getAuxRoles().size() != getAux().size()) // block_table_c1
+    return emitOpError() << "expects one role per aux operand, but got " << getAuxRoles().size()
+                         << " roles and " << getAux().size() << " operands";
+  if (!isBlockTable(getOut().getType())) // block_table_c2
+    return emitOpError() << "expects an out of rank 4 and of i8, but got " << getOut().getType();
+  int64_t queryBlock = getQueryBlock(), keyBlock = getKeyBlock();
+  if (queryBlock < 1 || keyBlock < 1) // block_table_c3
+    return emitOpError() << "expects blocks of at least 1 query and 1 key, but got " << queryBlock
+                         << " and " << keyBlock;
+  return success();
+}
+
+/// Checks a `range` region: what it takes and yields.
+static LogicalResult verifyRange(Operation *op, Region &region, ValueRange aux) {
+  Type index = IndexType::get(op->getContext());
+  SmallVector<Type> arguments(7, index);
+  llvm::append_range(arguments, aux.getTypes());
+  Block &range = region.front();
+  if (!llvm::equal(range.getArgumentTypes(), arguments))
+    return op->emitOpError() << "expects range to take (" << TypeRange(arguments) << "), but got ("
+                             << TypeRange(range.getArgumentTypes()) << ")";
+  auto yield = dyn_cast<YieldOp>(range.back());
+  if (!yield || yield->getOperandTypes() != SmallVector<Type>(4, index))
+    return op->emitOpError()
+           << "expects range to yield begin, full_begin, full_end and end as index";
+  return success();
+}
+
+LogicalResult BlockTableOp::verifyRegions() { // block_table_c4
+  if (failed(verifyRange(*this, getRange(), getAux())))
+    return failure();
+  SmallVector<Type> slots(7, IntegerType::get(getContext(), 32));
+  return verifyScalarRegion(*this, getVisible(), "visible", slots, getAux(),
+                            IntegerType::get(getContext(), 1), "b, h, g, i, j, Sq, Sk");
+}
+
 LogicalResult KeyLoopOp::verify() {
   if (getAuxRoles().size() != getAux().size()) // key_loop_c1
     return emitOpError() << "expects one role per aux operand, but got " << getAuxRoles().size()
                          << " roles and " << getAux().size() << " operands";
   if (getOuts().empty() || getOuts().size() > 2) // key_loop_c2
     return emitOpError() << "expects out, or out and lse, but got " << getOuts().size() << " outs";
+  if (getBlockTable() && !isBlockTable(getBlockTable().getType())) // key_loop_c4
+    return emitOpError() << "expects a block table of rank 4 and of i8, but got "
+                         << getBlockTable().getType();
   return success();
 }
 
 // Once the blocks themselves are known to end in a terminator.
 LogicalResult KeyLoopOp::verifyRegions() {
   Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
-  Type index = IndexType::get(getContext());
-  SmallVector<Type> rangeArguments(7, index);
-  llvm::append_range(rangeArguments, getAux().getTypes());
-  Block &range = getRange().front(); // key_loop_c3
-  if (!llvm::equal(range.getArgumentTypes(), rangeArguments))
-    return emitOpError() << "expects range to take (" << TypeRange(rangeArguments)
-                         << "), but got (" << TypeRange(range.getArgumentTypes()) << ")";
-  auto yield = dyn_cast<YieldOp>(range.back());
-  if (!yield || yield->getOperandTypes() != SmallVector<Type>(4, index))
-    return emitOpError() << "expects range to yield begin, full_begin, full_end and end as index";
+  if (failed(verifyRange(*this, getRange(), getAux()))) // key_loop_c3
+    return failure();
   Type state = getStateType();
   Type score[] = {state, i32, i32, i32, i32, i32, i32, i32};
   if (failed(verifyScalarRegion(*this, getVisible(), "visible", ArrayRef<Type>(score).drop_front(),

@@ -1,8 +1,8 @@
-//===- BufferizableOps.cpp - Bufferization of key_loop and documents -*- C++ -*-===//
+//===- BufferizableOps.cpp - Bufferization of the planning ops -*- C++ -*-===//
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Both write their outs in place; the regions read aux operands as buffers.
+// They write their outs in place; the regions read aux operands as buffers.
 //===----------------------------------------------------------------------===//
 
 #include "attn/Dialect/Attn/Transforms/Transforms.h"
@@ -20,10 +20,16 @@ namespace {
 /// other operand types, and the regions' arguments would not follow.)
 template <typename Op>
 struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
+  /// The outs are the last operands.
+  static unsigned firstOut(Operation *op) {
+    if (isa<BlockTableOp>(op))
+      return op->getNumOperands() - 1;
+    if (auto loop = dyn_cast<KeyLoopOp>(op))
+      return op->getNumOperands() - loop.getOuts().size();
+    return op->getNumOperands() - cast<DocumentsOp>(op).getOuts().size();
+  }
   static bool isOut(Operation *op, OpOperand &operand) {
-    unsigned first = cast<Op>(op).getOutsMutable()[0].getOperandNumber();
-    unsigned n = operand.getOperandNumber();
-    return n >= first && n < first + cast<Op>(op).getOuts().size();
+    return operand.getOperandNumber() >= firstOut(op);
   }
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     return !isOut(op, operand);
@@ -35,8 +41,7 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
                                       const AnalysisState &) const {
     if (!isOut(op, operand) || op->getNumResults() == 0)
       return {};
-    unsigned first = cast<Op>(op).getOutsMutable()[0].getOperandNumber();
-    return {{op->getResult(operand.getOperandNumber() - first), BufferRelation::Equivalent,
+    return {{op->getResult(operand.getOperandNumber() - firstOut(op)), BufferRelation::Equivalent,
              /*isDefinite=*/true}};
   }
   bool isWritable(Operation *, Value, const AnalysisState &) const { return true; }
@@ -70,10 +75,14 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
       if (target.empty())
         continue;
       // The trailing arguments are the aux operands.
+      ValueRange aux;
       if (auto loop = dyn_cast<KeyLoopOp>(newOp))
-        for (auto [argument, buffer] : llvm::zip(
-                 target.front().getArguments().take_back(loop.getAux().size()), loop.getAux()))
-          argument.setType(buffer.getType());
+        aux = loop.getAux();
+      else if (auto table = dyn_cast<BlockTableOp>(newOp))
+        aux = table.getAux();
+      for (auto [argument, buffer] :
+           llvm::zip(target.front().getArguments().take_back(aux.size()), aux))
+        argument.setType(buffer.getType());
     }
     replaceOpWithBufferizedValues(rewriter, op, outs);
     return success();
@@ -84,6 +93,7 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
 void mlir::attn::registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, AttnDialect *) {
     KeyLoopOp::attachInterface<OutsOnly<KeyLoopOp>>(*context);
+    BlockTableOp::attachInterface<OutsOnly<BlockTableOp>>(*context);
     DocumentsOp::attachInterface<OutsOnly<DocumentsOp>>(*context);
   });
 }

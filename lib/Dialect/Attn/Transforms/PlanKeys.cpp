@@ -2,14 +2,17 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Gathers the operands the regions read, and writes range, visible and score.
+// Gathers the operands the regions read, writes range, visible and score, and
+// asks for a block table where no interval will do.
 //===----------------------------------------------------------------------===//
 
+#include "BlockTable.h"
 #include "KeyRange.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
 #include "attn/Dialect/Attn/Transforms/Transforms.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 
 #include <limits>
@@ -32,6 +35,7 @@ public:
   FailureOr<KeyLoopOp> run();
 
 private:
+  LoopSizes sizes();
   void gatherAux();
   void deriveDocuments();
   void addAux(StringRef role, Value value) {
@@ -75,19 +79,30 @@ private:
 // Operands
 //===----------------------------------------------------------------------===//
 
+LoopSizes Planner::sizes() {
+  auto order = op.getAxesOrDefault();
+  auto q = [&](int64_t role) { return tensor::getMixedSize(b, loc, op.getQ(), order.getQ()[role]); };
+  auto k = [&](int64_t role) { return tensor::getMixedSize(b, loc, op.getK(), order.getK()[role]); };
+  OpFoldResult keys;
+  if (op.isPaged()) {
+    OpFoldResult pages = tensor::getMixedSize(b, loc, op.getPageTable(), 2);
+    int64_t size = *op.getPageSize();
+    if (std::optional<int64_t> known = getConstantIntValue(pages))
+      keys = b.getIndexAttr(*known * size);
+    else
+      keys = arith::MulIOp::create(b, loc, cast<Value>(pages),
+                                   arith::ConstantIndexOp::create(b, loc, size))
+                 .getResult();
+  } else {
+    keys = k(kSeq);
+  }
+  return {q(kBatch), q(kHead), k(kHead), q(kSeq), keys};
+}
+
 /// Positions per document are values of their own, computed once per call.
 void Planner::deriveDocuments() {
-  auto order = op.getAxesOrDefault();
-  OpFoldResult batch = tensor::getMixedSize(b, loc, op.getQ(), order.getQ()[kBatch]);
-  OpFoldResult sq = tensor::getMixedSize(b, loc, op.getQ(), order.getQ()[kSeq]);
-  OpFoldResult sk;
-  if (op.isPaged()) {
-    Value pages = tensor::DimOp::create(b, loc, op.getPageTable(), 2);
-    Value size = arith::ConstantIndexOp::create(b, loc, *op.getPageSize());
-    sk = arith::MulIOp::create(b, loc, pages, size).getResult();
-  } else {
-    sk = tensor::getMixedSize(b, loc, op.getK(), order.getK()[kSeq]);
-  }
+  LoopSizes all = sizes();
+  OpFoldResult batch = all.batch, sq = all.queries, sk = all.keys;
   auto empty = [&](OpFoldResult rows, OpFoldResult columns) -> Value {
     return tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{rows, columns}, b.getI32Type());
   };
@@ -376,16 +391,22 @@ FailureOr<KeyLoopOp> Planner::run() {
   // A prefix alone needs no equal lengths; comparing positions without saying
   // how they line up does (attention_c18).
   bool equalLengths = op.readsPositions() && !op.getAlign() && !op.getQPositions();
-  bool sparse = op.getMaskTensor() || !op.getMaskMod().empty() || op.getQSegments() ||
-                op.getQPositions() || op.isPaged();
   auto loop = KeyLoopOp::create(
       b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getPageTable(),
-      op.getSinks(), aux, outs, b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
+      op.getSinks(), /*block_table=*/Value(), aux, outs, b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
       op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(),
-      equalLengths ? b.getUnitAttr() : UnitAttr(), sparse ? b.getUnitAttr() : UnitAttr());
+      equalLengths ? b.getUnitAttr() : UnitAttr());
   buildRange(loop);
   buildVisible(loop);
   buildScore(loop);
+  // What no interval describes is looked at, once. (Documents from cumulative
+  // lengths are intervals.)
+  if (op.getMaskTensor() || !op.getMaskMod().empty() || op.getQSegments() || op.getQPositions() ||
+      op.isPaged()) {
+    OpBuilder::InsertionGuard before(b);
+    b.setInsertionPoint(loop);
+    addBlockTable(b, loop, sizes());
+  }
   SmallVector<Value> results;
   for (auto [result, old] : llvm::zip(loop.getResults(), op->getResults())) {
     Value value = result;

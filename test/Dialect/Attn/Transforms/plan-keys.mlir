@@ -61,7 +61,6 @@ func.func @window_behind_a_cache(%q: tensor<?x4x?x8xf32>, %k: tensor<?x2x?x8xf32
 // CHECK: visible {
 // CHECK-COUNT-2: arith.extsi %{{.*}} : i32 to i64
 // CHECK: arith.subi %{{.*}}, %{{.*}} : i64
-// CHECK: } {scale = {{.*}}, sparse}
 func.func @given_positions(%q: tensor<1x4x16x8xf32>, %p: tensor<1x16xi32>) -> tensor<1x4x16x8xf32> {
   %out = attn.attention %q, %q, %q mask <band<3, 3>>
       q_positions(%p : tensor<1x16xi32>) kv_positions(%p : tensor<1x16xi32>)

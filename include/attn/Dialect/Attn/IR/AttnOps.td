@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What attention means (attention, merge_states, load, yield) and how it is
-// computed, target-neutrally (documents, key_loop).
+// computed, target-neutrally (documents, block_table, key_loop).
 //===----------------------------------------------------------------------===//
 
 #ifndef ATTN_OPS_TD
@@ -248,7 +248,8 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator, ReturnLike]> {
 // documents
 //===----------------------------------------------------------------------===//
 
-def Attn_DocumentsOp : Attn_Op<"documents", [AttrSizedOperandSegments]> {
+def Attn_DocumentsOp : Attn_Op<"documents", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Per-slot document index and position of packed sequences";
   let description = [{
     Fills, for each storage slot of q and k, the document it belongs to and its
@@ -282,12 +283,71 @@ def Attn_DocumentsOp : Attn_Op<"documents", [AttrSizedOperandSegments]> {
 }
 
 //===----------------------------------------------------------------------===//
+// block_table
+//===----------------------------------------------------------------------===//
+
+def Attn_BlockTableOp : Attn_Op<"block_table", [
+    IsolatedFromAbove,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Which blocks of a mask hold no, some, or only visible pairs";
+  let description = [{
+    Looks at every pair of query slot and key slot once, and says of each block
+    of `query_block` queries and `key_block` keys whether a key loop may skip it
+    (0: no pair is visible), has to mask it (1: some are) or need not (2: all
+    are). It serves the masks that no interval describes: a mask tensor, a
+    mask_mod, pages, given positions, segment ids.
+
+    `sizes` are B, Hq, Hkv, Sq and Sk. `range` and `visible` are those of the
+    `attn.key_loop` that reads the table, over the `aux` operands that they need;
+    blocks outside [begin, end) are 0 and are not looked at. The last block of an
+    axis holds the slots that are left.
+
+    `out` is [B|1, Hq|1, query blocks, key blocks] of i8. Its first axes are 1
+    where the regions tell no batch entries or heads apart, so that a mask shared
+    by 8 heads is looked at once. How many query blocks there are is up to `out`: a
+    table without any says nothing and costs nothing, which is how the plan
+    spares decode steps the work.
+
+    Without buffers the op is pure: two key loops with the same mask share one table
+    once `--cse` has run. Nothing is kept between calls, since a mask tensor or
+    a captured tensor may have changed.
+
+    **Preconditions**: a role per aux operand (block_table_c1), an out of rank 4
+    and of i8 (block_table_c2), block sizes of at least 1 (block_table_c3), regions
+    of the types above (block_table_c4).
+
+    **Postconditions**: the table is exact: 0 and 2 are said of every block of
+    which they hold.
+
+    **Example** (`(i - j) % 4 == 0`, 4 queries, 8 keys, blocks of 2 x 2): the rows
+    are 1 0 1 0 and 0 1 0 1. With blocks of 1 x 1 they hold 2 where these hold 1,
+    and no 1.
+  }];
+  let arguments = (ins
+    Index:$batch, Index:$heads, Index:$kv_heads, Index:$queries, Index:$keys,
+    Variadic<Attn_Buffer>:$aux, Attn_Buffer:$out,
+    StrArrayAttr:$aux_roles, I64Attr:$query_block, I64Attr:$key_block);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let regions = (region SizedRegion<1>:$range, SizedRegion<1>:$visible);
+  let assemblyFormat = [{
+    `sizes` `(` $batch `,` $heads `,` $kv_heads `,` $queries `,` $keys `)`
+    `aux` $aux_roles (`(` $aux^ `:` type($aux) `)`)?
+    `outs` `(` $out `:` type($out) `)`
+    `range` $range `visible` $visible
+    attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
 // key_loop
 //===----------------------------------------------------------------------===//
 
 def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     AttrSizedOperandSegments, IsolatedFromAbove,
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "The key plan: everything a backend's key loop must know";
   let description = [{
     Target-neutral form of one attention, made by `--attn-plan-keys` and read by
@@ -309,11 +369,17 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
 
     Axes of size 1 of an aux operand broadcast: an index along them means 0.
     `aux_roles` names the purpose of each aux operand, for checks before the
-    loop runs and for `explain`. `equal_lengths` asks for Sq == Sk; `sparse` says
-    that a tile may turn out to hold no visible pair, so that looking pays.
+    loop runs and for `explain`. `equal_lengths` asks for Sq == Sk.
+
+    `block_table` (see `attn.block_table`) says of each block inside the range,
+    in blocks of lanes * q_vectors queries and kv_tile keys of the schedule, that
+    it holds nothing visible (0: it is skipped, its keys are not read), some (1),
+    or only visible pairs (2: no mask is needed). It may be left out, and a loop
+    over `few_rows` queries or fewer does not read it.
 
     **Preconditions**: a role per aux operand (key_loop_c1), out or out and lse
-    (key_loop_c2), regions of the types above (key_loop_c3).
+    (key_loop_c2), regions of the types above (key_loop_c3), a block table of rank 4
+    and of i8 (key_loop_c4).
 
     **Example** (causal, 4 queries and 4 keys, block [2, 4)): begin = 0,
     full_begin = 0, full_end = 3, end = 4: key 3 alone needs the mask.
@@ -321,13 +387,14 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
   let arguments = (ins
     Attn_Buffer:$q, Attn_Buffer:$k, Attn_Buffer:$v,
     Optional<Attn_Buffer>:$page_table, Optional<Attn_Buffer>:$sinks,
+    Optional<Attn_Buffer>:$block_table,
     Variadic<Attn_Buffer>:$aux,
     Variadic<Attn_Buffer>:$outs,
     F64Attr:$scale, StrArrayAttr:$aux_roles,
     OptionalAttr<I64Attr>:$page_size,
     OptionalAttr<Attn_AxesAttr>:$axes,
     OptionalAttr<Attn_ScheduleAttr>:$schedule,
-    UnitAttr:$equal_lengths, UnitAttr:$sparse);
+    UnitAttr:$equal_lengths);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$range, MaxSizedRegion<1>:$visible,
                         MaxSizedRegion<1>:$score);
@@ -335,6 +402,7 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)`
     (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
     (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    (`block_table` `(` $block_table^ `:` type($block_table) `)`)?
     `aux` $aux_roles (`(` $aux^ `:` type($aux) `)`)?
     `outs` `(` $outs `:` type($outs) `)`
     `range` $range

@@ -8,6 +8,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def MatchMasks : Pass<"attn-match-masks", "::mlir::func::FuncOp"> {
+  let summary = "Turns comparisons of positions in mask_mod into the mask algebra";
+  let description = [{
+    Before: `attn.attention` with a mask_mod. After: what its result is an `and`
+    of is part of `mask` as far as it is made of comparisons that are causal, a
+    band or a prefix, with `and`, `or` and negation; the rest stays a mask_mod.
+    Masks of the algebra are intervals of keys, which cost what their blocks
+    cost; a mask_mod is looked at pair by pair.
+
+    A band whose bounds would be negative (`j < i`) and sums of given positions,
+    which may wrap, are left alone: the result is exact.
+
+    Example: `j <= i and i - j < 128 and j % 3 == 0` becomes the mask
+    `band<127, 0>` and the mask_mod `j % 3 == 0`;
+    test/Dialect/Attn/Transforms/match-masks.mlir.
+  }];
+  let dependentDialects = ["::mlir::attn::AttnDialect", "::mlir::arith::ArithDialect"];
+}
+
 def Schedule : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
   let summary = "Chooses tiles, splits and micro-kernel for each attention";
   let description = [{
@@ -43,9 +62,10 @@ def PlanKeys : Pass<"attn-plan-keys", "::mlir::func::FuncOp"> {
     regions say which key blocks exist, which of them need a mask, and what is
     added to a score; and `attn.documents` where positions are derived per
     document. Masks become interval arithmetic on slots as far as the algebra
-    allows, and a per-pair predicate for the rest.
+    allows, and a per-pair predicate for the rest, looked at block by block in an
+    `attn.block_table` before the loop.
 
-    Example: test/Dialect/Attn/Transforms/plan-keys.mlir.
+    Example: test/Dialect/Attn/Transforms/plan-keys.mlir, block-table.mlir.
   }];
   let dependentDialects = ["::mlir::attn::AttnDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::math::MathDialect"];

@@ -14,6 +14,10 @@
 
 namespace mlir::attn {
 
+/// Moves what the mask algebra can say from `op`'s mask_mod to its mask; whether
+/// there was any of it.
+bool matchMask(RewriterBase &rewriter, AttentionOp op);
+
 /// The schedule of `op` from the table row `isa`, or failure (with no message)
 /// when there is no such row. Rows: avx512, avx2, sse4, neon, generic.
 FailureOr<ScheduleAttr> chooseSchedule(AttentionOp op, StringRef isa);
@@ -36,7 +40,7 @@ struct KeyRange {
   Value begin, fullBegin, fullEnd, end;
 };
 
-/// Bufferization of key_loop and documents.
+/// Bufferization of key_loop, block_table and documents.
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);
 
 } // namespace mlir::attn
