@@ -1,3 +1,7 @@
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
 // Flash attention forward on mma.sync: 4 warps of 16 queries each, K and V tiles
 // of 64 keys copied by cp.async into swizzled shared memory, two stages.
 // One head dimension (64), bf16 in, f32 out. The shape of a real kernel.
