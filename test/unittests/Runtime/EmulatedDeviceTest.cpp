@@ -164,10 +164,20 @@ TEST_F(EmulatedDeviceTest, EndlessLoopsEnd) {
   EXPECT_EQ(runOnDevice(gpu.package, spin, options, nullptr, host),
             ATTN_DEVICE_FINDING);
   EXPECT_HAS(attnLastError(), "the emulator stopped kernel 'spin'");
-  // Or when the caller has enough of it.
-  options.step_limit = int64_t(1) << 40;
+  // Or, between two blocks, when the caller has enough of it.
+  static const char busyPtx[] =
+      ".version 7.0\n.target sm_80\n.address_size 64\n"
+      ".visible .entry busy() {\n  .reg .b32 %r<2>;\n  .reg .pred %p<2>;\n"
+      "  mov.u32 %r1, 2000;\nAGAIN:\n  sub.u32 %r1, %r1, 1;\n"
+      "  setp.ne.u32 %p1, %r1, 0;\n  @%p1 bra AGAIN;\n  ret;\n}\n";
+  static AttnGpuImage busyImage = {busyPtx, sizeof(busyPtx) - 1, nullptr, 0,
+                                   "sm_80"};
+  auto busy = [] {
+    attnrt_gpu_launch(&busyImage, "busy", 1000000, 1, 1, 32, 0, nullptr, 0);
+  };
+  options = onDevice("emulated");
   options.poll = [](void *) { return 1; };
-  EXPECT_EQ(runOnDevice(gpu.package, spin, options, nullptr, host),
+  EXPECT_EQ(runOnDevice(gpu.package, busy, options, nullptr, host),
             ATTN_CANCELLED);
   options = onDevice("emulated");
   setenv("ATTN_EMULATOR_STEP_LIMIT", "1000", 1);
