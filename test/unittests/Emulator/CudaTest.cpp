@@ -256,7 +256,9 @@ float bfloatValue(uint16_t bits) {
 class Flash : public testing::TestWithParam<std::tuple<int, bool, int>> {};
 
 TEST_P(Flash, AgreesWithPlainAttention) {
-  auto [n, worst, threads] = GetParam();
+  int n = std::get<0>(GetParam());
+  bool worst = std::get<1>(GetParam());
+  int threads = std::get<2>(GetParam());
   constexpr int heads = 2, d = 64;
   Device device("sm_80", threads, worst);
   ASSERT_EQ(device.load(readKernel("flash.ptx")), "");

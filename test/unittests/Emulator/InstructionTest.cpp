@@ -750,4 +750,83 @@ TEST(Instructions, BarrierReductions) {
   EXPECT_EQ(out, std::vector<U32>(64, 1040));
 }
 
+//===----------------------------------------------------------------------===//
+// Splits
+//===----------------------------------------------------------------------===//
+
+/// Runs 32 threads that store a value each.
+std::vector<U32> values(const std::string &body, std::string &kinds) {
+  Device device;
+  std::string error =
+      device.load(kernel("mov.u32 %r0, %tid.x; mul.wide.u32 %rd1, %r0, 4; "
+                         "add.s64 %rd1, %rd1, %c;\n" +
+                         body + "\nst.global.u32 [%rd1], %r1;"));
+  EXPECT_EQ(error, "");
+  std::vector<U32> out(32);
+  Value pc = device.map(out, "out", false);
+  if (error.empty()) {
+    EXPECT_EQ(device.launch("k", {1, 1, 1}, {32, 1, 1}, {pc, pc, pc}),
+              ATTN_EMU_OK)
+        << attnEmuLastError();
+    kinds = device.kinds();
+  }
+  return out;
+}
+
+TEST(Splits, MeetAtTheImmediatePostDominator) {
+  // Three levels of branches; the mask is whole again behind them, and the
+  // lanes of each leaf see one another alone.
+  std::string kinds;
+  std::vector<U32> out = values(R"(
+and.b32 %r2, %r0, 1; setp.eq.u32 %p1, %r2, 0; and.b32 %r2, %r0, 2; setp.eq.u32 %p2, %r2, 0;
+@%p1 bra A; @%p2 bra B; activemask.b32 %r3; bra C; B: activemask.b32 %r3; C: activemask.b32 %r4; bra D;
+A: activemask.b32 %r3; mov.b32 %r4, 0; D: activemask.b32 %r5;
+xor.b32 %r1, %r3, %r4; xor.b32 %r1, %r1, %r5;)",
+                                kinds);
+  EXPECT_EQ(kinds, "");
+  for (U32 lane = 0; lane < 32; ++lane) {
+    U32 leaf = !(lane & 1) ? 0x55555555 : !(lane & 2) ? 0x22222222 : 0x88888888;
+    U32 side = lane & 1 ? 0xaaaaaaaa : 0;
+    EXPECT_EQ(out[lane], leaf ^ side ^ 0xffffffff) << lane;
+  }
+}
+
+TEST(Splits, TakeTurns) {
+  // Lane 0 waits for what lane 1 of its own warp stores.
+  std::string kinds;
+  std::vector<U32> out = values(R"(
+.shared .align 4 .u32 flag; setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [flag], 0; bar.sync 0; mov.u32 %r1, 0;
+@!%p1 bra SET; SPIN: ld.acquire.cta.shared.u32 %r1, [flag]; setp.ne.u32 %p2, %r1, 7; @%p2 bra SPIN; bra END;
+SET: setp.eq.u32 %p3, %r0, 1; @%p3 st.release.cta.shared.u32 [flag], 7; END:)",
+                                kinds);
+  EXPECT_EQ(kinds, "");
+  EXPECT_EQ(out[0], 7u);
+  EXPECT_EQ(out[1], 0u);
+}
+
+TEST(Splits, CollectivesWaitForTheLanesTheyName) {
+  // Odd lanes come to the shuffle later; the mask names all.
+  std::string kinds;
+  std::vector<U32> out = values(R"(
+and.b32 %r2, %r0, 1; setp.eq.u32 %p1, %r2, 0; mov.u32 %r3, 0; @%p1 bra S;
+L: add.u32 %r3, %r3, 1; setp.lt.u32 %p2, %r3, %r0; @%p2 bra L;
+S: shfl.sync.bfly.b32 %r1, %r0, 1, 31, -1;)",
+                                kinds);
+  EXPECT_EQ(kinds, "");
+  for (U32 lane = 0; lane < 32; ++lane)
+    EXPECT_EQ(out[lane], lane ^ 1);
+}
+
+TEST(Splits, BranchTables) {
+  std::string kinds;
+  std::vector<U32> out = values(R"(
+and.b32 %r2, %r0, 3; T: .branchtargets A, B, C, B; brx.idx %r2, T;
+A: mov.u32 %r1, 10; bra END; B: mov.u32 %r1, 20; bra END; C: mov.u32 %r1, 30; END: bar.warp.sync -1;)",
+                                kinds);
+  EXPECT_EQ(kinds, "");
+  const U32 expected[] = {10, 20, 30, 20};
+  for (U32 lane = 0; lane < 32; ++lane)
+    EXPECT_EQ(out[lane], expected[lane % 4]);
+}
+
 } // namespace

@@ -184,6 +184,31 @@ TEST(Robustness, EndlessLoop) {
             "block 0 still runs: 'bra L'");
 }
 
+TEST(Robustness, TheCallerMayStop) {
+  AttnEmuOptions options;
+  attnEmuOptionsInit(&options);
+  int calls = 0;
+  options.progress_user = &calls;
+  options.progress = [](void *user, uint64_t done, uint64_t blocks) {
+    EXPECT_EQ(done, 0u);
+    EXPECT_EQ(blocks, 1u);
+    return int(++*static_cast<int *>(user) < 2);
+  };
+  AttnEmuDevice *device = nullptr;
+  ASSERT_EQ(attnEmuOpen(&options, &device), ATTN_EMU_OK);
+  AttnEmuModule *module = nullptr;
+  std::string text = ".version 8.0\n.target sm_80\n.visible .entry k()"
+                     "{ L: bra L; }";
+  ASSERT_EQ(attnEmuModuleLoad(device, text.data(), text.size(), &module),
+            ATTN_EMU_OK);
+  uint32_t one[3] = {1, 1, 1};
+  EXPECT_EQ(attnEmuLaunch(device, module, "k", one, one, 0, nullptr, 0),
+            ATTN_EMU_RUN_ERROR);
+  EXPECT_EQ(std::string(attnEmuLastError()), "stopped by the caller");
+  EXPECT_EQ(calls, 2);
+  attnEmuClose(device);
+}
+
 TEST(Robustness, Traps) {
   Device device;
   ASSERT_EQ(device.load(kernel("trap;")), "");
