@@ -1,8 +1,15 @@
-//@ CudaTest.cpp | Kernels written in CUDA C++, against plain C++
+//===- CudaTest.cpp - Kernels written in CUDA C++, against plain C++ ------===//
+//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 //
 // The truth of these tests is not our own code generator's: the kernels were
 // written by hand and compiled by nvcc and by clang (Kernels/).
-//@
+//
+//===----------------------------------------------------------------------===//
 
 #include "Emulated.h"
 
@@ -15,9 +22,7 @@ namespace {
 
 class Cuda : public testing::TestWithParam<const char *> {
 protected:
-  void SetUp() override {
-    ASSERT_EQ(device.load(readKernel(GetParam())), "");
-  }
+  void SetUp() override { ASSERT_EQ(device.load(readKernel(GetParam())), ""); }
   /// Launches, and expects nothing to be found.
   void run(const char *kernel, std::array<uint32_t, 3> grid,
            std::array<uint32_t, 3> block, std::vector<Value> parameters) {
@@ -251,7 +256,9 @@ float bfloatValue(uint16_t bits) {
 class Flash : public testing::TestWithParam<std::tuple<int, bool, int>> {};
 
 TEST_P(Flash, AgreesWithPlainAttention) {
-  auto [n, worst, threads] = GetParam();
+  int n = std::get<0>(GetParam());
+  bool worst = std::get<1>(GetParam());
+  int threads = std::get<2>(GetParam());
   constexpr int heads = 2, d = 64;
   Device device("sm_80", threads, worst);
   ASSERT_EQ(device.load(readKernel("flash.ptx")), "");
@@ -266,10 +273,9 @@ TEST_P(Flash, AgreesWithPlainAttention) {
   Value pq = device.map(q, "q"), pk = device.map(k, "k"),
         pv = device.map(v, "v"), po = device.map(o, "o", false);
   uint32_t blocks = uint32_t(n + 63) / 64;
-  ASSERT_EQ(device.launch("flash", {blocks, heads, 1}, {128, 1, 1},
-                          {pq, pk, pv, po, value(n),
-                           value(scale * 1.44269504f)},
-                          40960),
+  ASSERT_EQ(device.launch(
+                "flash", {blocks, heads, 1}, {128, 1, 1},
+                {pq, pk, pv, po, value(n), value(scale * 1.44269504f)}, 40960),
             ATTN_EMU_OK)
       << attnEmuLastError();
   EXPECT_EQ(device.kinds(), "") << device.text();
@@ -280,8 +286,8 @@ TEST_P(Flash, AgreesWithPlainAttention) {
   for (int h = 0; h < heads; ++h)
     for (int i = 0; i < n; i += 7) {
       auto at = [&](const std::vector<uint16_t> &t, int row, int c) {
-        return double(bfloatValue(t[(size_t(h) * size_t(n) + size_t(row)) * d +
-                                    size_t(c)]));
+        return double(bfloatValue(
+            t[(size_t(h) * size_t(n) + size_t(row)) * d + size_t(c)]));
       };
       std::vector<double> s(static_cast<size_t>(n));
       double peak = -1e300, sum = 0;
@@ -297,8 +303,8 @@ TEST_P(Flash, AgreesWithPlainAttention) {
         double expected = 0;
         for (int j = 0; j < n; ++j)
           expected += s[size_t(j)] / sum * at(v, j, c);
-        double got = double(
-            o[(size_t(h) * size_t(n) + size_t(i)) * d + size_t(c)]);
+        double got =
+            double(o[(size_t(h) * size_t(n) + size_t(i)) * d + size_t(c)]);
         most = std::max(most, std::fabs(got - expected));
       }
     }

@@ -1,7 +1,14 @@
-//@ Emulated.h | Running PTX in tests
+//===- Emulated.h - Running PTX in tests ------------------------*- C++ -*-===//
+//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
 //
 // A device, a module and buffers, through the C functions only.
-//@
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef ATTN_TEST_UNITTESTS_EMULATOR_EMULATED_H
 #define ATTN_TEST_UNITTESTS_EMULATOR_EMULATED_H
@@ -49,17 +56,16 @@ public:
 
   /// Loads a module; the error's text where it is refused.
   std::string load(const std::string &text) {
-    int status =
-        attnEmuModuleLoad(device, text.data(), text.size(), &module);
+    int status = attnEmuModuleLoad(device, text.data(), text.size(), &module);
     return status == ATTN_EMU_OK ? "" : attnEmuLastError();
   }
 
   /// Maps a vector; the address is the parameter.
   template <class T>
   Value map(std::vector<T> &v, const char *name, bool initialized = true) {
-    EXPECT_EQ(attnEmuMap(device, name, v.data(), v.size() * sizeof(T),
-                         initialized),
-              ATTN_EMU_OK)
+    EXPECT_EQ(
+        attnEmuMap(device, name, v.data(), v.size() * sizeof(T), initialized),
+        ATTN_EMU_OK)
         << attnEmuLastError();
     return value(reinterpret_cast<uint64_t>(v.data()));
   }
@@ -114,7 +120,7 @@ inline std::string kernel(const std::string &body,
 }
 
 /// The line on which the body of `kernel` starts (no lines before).
-constexpr int kBodyLine = 13;
+constexpr int kBodyLine = 14;
 
 } // namespace emulated
 
