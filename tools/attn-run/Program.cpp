@@ -158,8 +158,8 @@ public:
 
   /// Brings the bytes to where the package reads them, and back.
   bool send() {
-    return tensor.data && (!far || !attnDeviceCopyIn("cuda", far, data,
-                                                     int64_t(bytes)));
+    return tensor.data &&
+           (!far || !attnDeviceCopyIn("cuda", far, data, int64_t(bytes)));
   }
   bool fetch() {
     return !far || !attnDeviceCopyOut("cuda", data, far, int64_t(bytes));
@@ -240,8 +240,9 @@ llvm::Error CompiledBackend::compile() {
   return llvm::Error::success();
 }
 
-llvm::Expected<Outcome>
-CompiledBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
+llvm::Expected<Outcome> CompiledBackend::run(func::FuncOp entry,
+                                             llvm::ArrayRef<Array> args,
+                                             int repeat) {
   if (!package)
     if (llvm::Error error = compile())
       return error;
@@ -272,9 +273,8 @@ CompiledBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat)
   llvm::ArrayRef<int64_t> rest = dims;
   for (Type type : entry.getResultTypes()) {
     int64_t rank = cast<RankedTensorType>(type).getRank();
-    outputs.push_back(
-        std::make_unique<Buffer>(*dtypeOf(type), rest.take_front(rank),
-                                 device == "cuda"));
+    outputs.push_back(std::make_unique<Buffer>(
+        *dtypeOf(type), rest.take_front(rank), device == "cuda"));
     if (!outputs.back()->data)
       return fail("expects memory for the results, but got none");
     // What is not written shows: all ones are NaN, or -1.
