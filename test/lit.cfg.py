@@ -28,7 +28,7 @@ llvm_config.use_default_substitutions()
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", config.attn_tools_dir, append_path=True)
 
-tools = ["attn-opt", "attn-run", "attn-compile", "attn-lsp-server", "attn-reduce"]
+tools = ["attn-opt", "attn-run", "attn-compile", "attn-emulate", "attn-lsp-server", "attn-reduce"]
 tools = [ToolSubst(tool, unresolved="ignore") for tool in tools]
 llvm_config.add_tool_substitutions(tools, [config.attn_tools_dir])
 llvm_config.add_tool_substitutions(

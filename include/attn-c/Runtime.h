@@ -147,7 +147,7 @@ typedef struct AttnInvokeOptions {
   /// On the emulated device, computes what the PTX ISA leaves open (the last
   /// bits of ex2.approx, the order of an mma's sums) as badly as it allows.
   int32_t worst_rounding;
-  /// On the emulated device, how many instructions a kernel may execute; 0 for
+  /// On the emulated device, how many instructions a warp may execute; 0 for
   /// ATTN_EMULATOR_STEP_LIMIT, else the emulator's own limit.
   int64_t step_limit;
 } AttnInvokeOptions;

@@ -378,7 +378,6 @@ void attn::emu::countTraffic(Warp &w, const Op &op, const LaneMemory &m) {
         counter.conflicts += passes(m, lanes) - 1;
     }
   } else if (m.space == Space::Global) {
-    ++counter.requests;
     uint64_t sectors[256];
     unsigned n = 0;
     for (uint32_t rest = m.mask; rest; rest &= rest - 1) {

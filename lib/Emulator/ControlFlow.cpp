@@ -30,6 +30,14 @@ void attn::emu::findMeetingPoints(Program &program, uint32_t begin,
   uint32_t n = end - begin;
   uint32_t exit = n - 1;
   std::vector<std::vector<uint32_t>> next(n), before(n);
+  // A function may end in `exit` alone. Its lanes meet there then, as they
+  // would at a `ret`.
+  bool returns = n > 1 && program.ops[end - 2].flow != Flow::Exit &&
+                 program.ops[end - 2].flow != Flow::Trap &&
+                 program.ops[end - 2].flow != Flow::Branch;
+  for (uint32_t i = begin; i + 1 < end; ++i)
+    returns |=
+        program.ops[i].flow == Flow::Branch && program.ops[i].target == end - 1;
   for (uint32_t i = 0; i < n; ++i) {
     const Op &op = program.ops[begin + i];
     auto add = [&](uint32_t to) {
@@ -59,6 +67,8 @@ void attn::emu::findMeetingPoints(Program &program, uint32_t begin,
       // meeting point behind an early exit to the end of the function.
       if (guarded)
         add(begin + i + 1);
+      else if (!returns && op.flow == Flow::Exit)
+        add(end - 1);
       break;
     default:
       add(begin + i + 1);

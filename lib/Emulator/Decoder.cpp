@@ -738,6 +738,6 @@ bool attn::emu::decodeKernel(const Module &module, const Function &entry,
     error = decoder.error;
     return false;
   }
-  program.image.resize(alignTo(program.image.size(), 64), 0);
+  program.image.resize(alignTo(program.image.size() + 1, 64), 0);
   return true;
 }

@@ -575,6 +575,7 @@ void Block::run() {
     }
     if (!left)
       return;
+    launch.tick();
     if (!any) {
       reportDeadlock();
       return;
@@ -675,15 +676,27 @@ void Launch::find(Finding finding, const Op *op, const Block &block,
   findings.push_back(std::move(finding));
 }
 
+void Launch::tick() {
+  if (!options.progress || std::this_thread::get_id() != caller)
+    return;
+  auto now = std::chrono::steady_clock::now();
+  if (now - lastTick < std::chrono::milliseconds(200))
+    return;
+  lastTick = now;
+  if (!options.progress(finished, uint64_t(grid[0]) * grid[1] * grid[2]))
+    stop("stopped by the caller");
+}
+
 void Launch::run(Report &report) {
   auto begin = std::chrono::steady_clock::now();
   uint64_t blocks = uint64_t(grid[0]) * grid[1] * grid[2];
-  std::atomic<uint64_t> next{0}, finished{0};
+  std::atomic<uint64_t> next{0};
+  caller = std::this_thread::get_id();
+  lastTick = begin;
   std::mutex reportMutex;
   report.ops.assign(program.ops.size(), OpCounters());
-  auto work = [&](bool first) {
+  auto work = [&] {
     std::vector<OpCounters> sum(program.ops.size());
-    auto last = std::chrono::steady_clock::now();
     try {
       while (!stopped()) {
         uint64_t mine = next.fetch_add(1);
@@ -693,17 +706,13 @@ void Launch::run(Report &report) {
         block.run();
         for (size_t i = 0; i < sum.size(); ++i)
           sum[i].add(block.counters[i]);
-        uint64_t done = finished.fetch_add(1) + 1;
-        auto now = std::chrono::steady_clock::now();
-        if (first && options.progress &&
-            now - last > std::chrono::milliseconds(200)) {
-          last = now;
-          if (!options.progress(done, blocks))
-            stop("stopped by the caller");
-        }
+        ++finished;
+        tick();
       }
     } catch (const std::bad_alloc &) {
       stop("out of memory");
+    } catch (const std::exception &e) {
+      stop(e.what());
     }
     std::lock_guard<std::mutex> lock(reportMutex);
     for (size_t i = 0; i < sum.size(); ++i)
@@ -714,12 +723,12 @@ void Launch::run(Report &report) {
   std::vector<std::thread> helpers;
   for (uint64_t i = 1; i < wanted; ++i) {
     try {
-      helpers.emplace_back(work, false);
+      helpers.emplace_back(work);
     } catch (const std::system_error &) {
       break; // Fewer threads do the same work.
     }
   }
-  work(true);
+  work();
   for (std::thread &helper : helpers)
     helper.join();
 

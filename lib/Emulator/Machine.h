@@ -24,10 +24,12 @@
 #include "Report.h"
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <list>
 #include <mutex>
+#include <thread>
 
 namespace attn::emu {
 
@@ -225,6 +227,8 @@ public:
   void find(Finding finding, const Op *op, const Block &block, uint32_t thread);
   /// Ends the launch with an error.
   void stop(std::string why);
+  /// Tells the caller how far it is, now and then, from the caller's thread.
+  void tick();
   bool stopped() const { return stopping.load(std::memory_order_relaxed); }
   CellMap &cellsOf(const Allocation &allocation);
 
@@ -253,6 +257,9 @@ private:
   uint64_t dropped = 0;
   std::string error;
   std::atomic<bool> stopping{false};
+  std::atomic<uint64_t> finished{0};
+  std::thread::id caller;
+  std::chrono::steady_clock::time_point lastTick;
 };
 
 } // namespace attn::emu

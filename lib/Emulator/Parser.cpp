@@ -333,7 +333,7 @@ private:
   /// `.global .align 4 .v2 .f32 a[3] = {...}, b;`
   bool variables(std::vector<std::unique_ptr<Variable>> &list, Scope &scope,
                  bool isExtern) {
-    Space space;
+    Space space = Space::Global;
     if (!spaceOf(space))
       return false;
     uint64_t align = 0, lanes = 1;

@@ -20,11 +20,13 @@ See `attn.attention` for the one call that matters; masks are `Causal`, `Window`
 from . import cache, errors, masks, tracing
 from ._build import VERSION as __version__
 from .compiler import Plan, load
+from .device import Device, device_report, devices
 from .errors import (
     AttnError,
     CacheError,
     CommError,
     CompileError,
+    DeviceError,
     NumericError,
     ResourceError,
     ShapeError,
@@ -70,10 +72,10 @@ from .tracing import (
 from .tracing import power as pow
 
 __all__ = [
-    "ArraySpec", "AttnError", "CacheError", "Causal", "CommError", "CompileError", "Document",
+    "ArraySpec", "AttnError", "CacheError", "Causal", "CommError", "CompileError", "Device", "DeviceError", "Document",
     "Full", "Mask", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError", "Window",
     "__version__", "abs", "attention", "bool_", "cache", "capture", "ceil", "clamp", "compile",
-    "cos", "erf", "errors", "exp", "exp2", "explain", "flash_attn_func", "float32", "floor",
+    "cos", "device_report", "devices", "erf", "errors", "exp", "exp2", "explain", "flash_attn_func", "float32", "floor",
     "get_num_threads", "int32", "jit", "load", "log", "log1p", "log2", "logical_and",
     "logical_not", "logical_or", "masks", "maximum", "merge_states", "minimum", "pow", "rsqrt",
     "scaled_dot_product_attention", "set_num_threads", "sigmoid", "sin", "spec", "sqrt", "tanh",

@@ -21,6 +21,11 @@ class Tensor:
     @property
     def read_only(self) -> bool: ...
     @property
+    def device(self) -> str:
+        """"cpu", "cuda:0"."""
+    @property
+    def on_cuda(self) -> bool: ...
+    @property
     def address(self) -> int:
         """Where the DLTensor lies."""
     @property
@@ -28,10 +33,10 @@ class Tensor:
         """Where the first element lies."""
     @property
     def head_signature(self) -> int:
-        """dtype, rank and the last axis' size, as a number."""
+        """dtype, kind of device, rank and the last axis' size, as a number."""
     @property
     def signature(self) -> int:
-        """dtype, rank and which axes but the last have size 1, as a number."""
+        """dtype, kind of device, rank and which axes but the last have size 1, as a number."""
     @property
     def full_signature(self) -> int:
         """`signature`, and the last axis' size when the rank is 4."""
@@ -69,10 +74,12 @@ class Kernel:
         out: Sequence[Tensor] | None = None,
         layout: int = 0,
         num_threads: int = 0,
+        device: str | None = None,
     ) -> Any:
         """Runs it; results are new arrays of the first argument's library, or None.
 
         layout: 0 for bhsd, 1 for bshd, 2 for thd; how new results are laid out.
+        device: "cuda", "cuda:N" or "emulated" for a package with GPU kernels.
         """
     def result_shapes(self, args: Sequence[Tensor]) -> list[tuple[int, ...]]: ...
 
@@ -87,4 +94,10 @@ def library(object: Any) -> str:
 
 def set_num_threads(num_threads: int) -> None: ...
 def get_num_threads() -> int: ...
+def device_info() -> str:
+    """What there is to run on, as a JSON array."""
+
+def device_report() -> str:
+    """What this thread's last call did on its device, as a JSON object."""
+
 def version() -> str: ...

@@ -20,6 +20,7 @@ import time
 from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar
 
 from . import _build, _runtime, cache, ir
+from .device import is_gpu_target
 from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeError
 
 __all__ = ["Options", "Program", "program"]
@@ -38,7 +39,7 @@ class Options(NamedTuple):
 
     Attributes:
       target: ``"host"``, or one of ``"avx512"``, ``"avx2"``, ``"sse4"`` and
-        ``"generic"``.
+        ``"generic"``; for GPUs ``"cuda"``, or an architecture such as ``"sm_90"``.
       opt_level: LLVM's optimisation level, 0 to 3.
       verify: check the IR between passes.
     """
@@ -48,8 +49,10 @@ class Options(NamedTuple):
     verify: bool = True
 
     def checked(self) -> "Options":
-        if self.target not in TARGETS:
-            raise CompileError(f"target expects one of {', '.join(TARGETS)}, but got {self.target!r}")
+        if self.target not in TARGETS and not is_gpu_target(str(self.target)):
+            raise CompileError(
+                f"target expects one of {', '.join(TARGETS)}, cuda or sm_NN, but got {self.target!r}"
+            )
         if self.opt_level not in (0, 1, 2, 3):
             raise CompileError(f"opt_level expects 0 to 3, but got {self.opt_level!r}")
         return self
@@ -333,8 +336,10 @@ class Plan:
     Made by :func:`attn.compile` or :func:`attn.load`.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, device: str | None = None) -> None:
         self._program = program
+        #: Where `run` runs it when it is not told.
+        self._device = device
 
     def __repr__(self) -> str:
         p = self._program
@@ -357,7 +362,10 @@ class Plan:
         """``"compiled"``, ``"disk"`` or ``"file"``."""
         return self._program.source
 
-    def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
+    def run(
+        self, *args: Any, out: Any = None, num_threads: int | None = None,
+        device: str | None = None, **named: Any,
+    ) -> Any:  # fmt: skip
         """Runs the plan.
 
         Args:
@@ -366,12 +374,16 @@ class Plan:
             must not overlap an argument; new arrays of the first argument's
             library when left out.
           num_threads: how many threads to use.
+          device: for a plan of GPU kernels, ``"cuda"``, ``"cuda:N"`` or
+            ``"emulated"``; the plan's own, or the arrays', when left out.
 
         Returns:
           The result, a tuple of them when there are several, or `out`.
 
         Raises:
           ShapeError: the arrays do not fit the signature.
+          DeviceError: the device is missing, does not fit the plan or the arrays, or
+            failed; or the emulated device found a fault.
           KeyboardInterrupt: Ctrl-C; the results are then undefined.
         """
         p = self._program
@@ -384,12 +396,18 @@ class Plan:
                     f"{len(args)} by position and {', '.join(named)}"
                 )
             args = (*args, *(named[n] for n in rest))
+        return self._launch(as_tensors(args), out, num_threads, device)
+
+    def _launch(
+        self, tensors: Sequence[Any], out: Any, num_threads: int | None, device: str | None
+    ) -> Any:
+        run = self._program.kernel.run
         threads = 0 if num_threads is None else num_threads
-        tensors = as_tensors(args)
+        where = self._device if device is None else device
         if out is None:
-            return p.kernel.run(tensors, None, 0, threads)
+            return run(tensors, None, 0, threads, where)
         outs = out if isinstance(out, (tuple, list)) else (out,)
-        p.kernel.run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads)
+        run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads, where)
         return out
 
     def oracle(self, *args: Any) -> Any:

@@ -19,6 +19,9 @@ class              also a        raised when
 ``CacheError``     OSError       a cache folder or entry cannot be used
 ``NumericError``   ArithmeticError  a checked numeric condition does not hold
 ``CommError``      ConnectionError  a rank cannot be reached in time
+``DeviceError``    RuntimeError  a device is missing, cannot run the package, does not
+                                 hold the arrays, or failed; or the emulated device
+                                 found a fault in a kernel
 =================  ============  ==================================================
 
 A call stopped by Ctrl-C raises the interpreter's own ``KeyboardInterrupt``.
@@ -31,6 +34,7 @@ __all__ = [
     "CacheError",
     "CommError",
     "CompileError",
+    "DeviceError",
     "NumericError",
     "ResourceError",
     "ShapeError",
@@ -63,3 +67,12 @@ class NumericError(AttnError, ArithmeticError):
 
 class CommError(AttnError, ConnectionError):
     """A rank or a peer cannot be reached in time."""
+
+
+class DeviceError(AttnError, RuntimeError):
+    """A device is missing, does not fit, or failed; or a kernel is at fault.
+
+    The text has the reason and what may help. After a fault that the emulated
+    device found, `attn.device_report()` has all of them, with line, block and
+    thread.
+    """

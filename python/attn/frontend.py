@@ -15,6 +15,7 @@ import math
 from typing import Any, Callable, NamedTuple, Sequence
 
 from . import _runtime, compiler, ir, masks, tracing
+from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import OPERAND_ORDER, TensorType
 
@@ -105,11 +106,12 @@ def attention(
     return_lse: bool = False,
     out: Any = None,
     num_threads: int | None = None,
+    device: str | None = None,
 ) -> Any:
     """Computes softmax(scale * q k^T + ...) v, masked.
 
     Arrays may come from numpy, torch, jax or any other DLPack producer, in CPU
-    memory, with any strides and a unit stride on the last axis. Nothing is
+    or CUDA memory, with any strides and a unit stride on the last axis. Nothing is
     copied. Grouped heads follow from the head counts: query head h reads KV
     head ``h // (Hq // Hkv)``.
 
@@ -149,6 +151,9 @@ def attention(
       out: where to write the result (with return_lse a pair); it must not
         overlap an input.
       num_threads: how many threads to use, see `attn.set_num_threads`.
+      device: where to compute: ``"cpu"``, ``"cuda"``, ``"cuda:N"``, or ``"emulated"``
+        for the GPU kernels on CPU arrays, judged while they run; where the arrays
+        are when left out.
 
     Returns:
       ``[B, Hq, Sq, Dv]`` of q's dtype and library in `layout`, or `out`. With
@@ -160,6 +165,8 @@ def attention(
       ShapeError: shapes, dtypes, strides or index operands do not fit, or an
         alignment is missing (the text shows both as pictures).
       CompileError: a callable cannot be traced, or the program is refused.
+      DeviceError: the device is missing, does not hold the arrays, or failed; or the
+        emulated device found a fault.
       KeyboardInterrupt: Ctrl-C; the result is then undefined.
     """
     code = _LAYOUTS.get(layout)
@@ -172,6 +179,8 @@ def attention(
         tk = k if type(k) is _Tensor else _tensor(k, code)
         tv = v if type(v) is _Tensor else _tensor(v, code)
 
+    if device is None and type(tq) is _Tensor and tq.on_cuda:
+        device = tq.device
     if scale is not None:
         scale = float(scale)
     if softcap is not None:
@@ -187,14 +196,14 @@ def attention(
     if plain and type(tq) is _Tensor and not isinstance(window, list):
         fast_key = (
             tq.head_signature, tk.head_signature, tv.head_signature, code, causal, window,
-            scale, softcap, align, return_lse,
+            scale, softcap, align, return_lse, device,
         )  # fmt: skip
         kernel = _fast.get(fast_key)
         if kernel is not None and (not kernel.equal_lengths or tq.size(2) == tk.size(2)):
             if out is None:
-                return kernel.run((tq, tk, tv), None, code, num_threads or 0)
+                return kernel.run((tq, tk, tv), None, code, num_threads or 0, device)
             kernel.run(
-                (tq, tk, tv), _out_tensors(out, return_lse, code), code, num_threads or 0
+                (tq, tk, tv), _out_tensors(out, return_lse, code), code, num_threads or 0, device
             )
             return out
 
@@ -314,10 +323,10 @@ def attention(
         fold_document,
     )
     if type(tq) is not _Tensor:
-        if layout != "bhsd" or out is not None or num_threads is not None:
+        if layout != "bhsd" or not (out is num_threads is device is None):
             raise CompileError(
                 "attention inside attn.jit expects layout 'bhsd' and neither out nor "
-                "num_threads"
+                "num_threads nor device"
             )
         return _trace_attention(settings, (tq, tk, tv), operands, captures)
 
@@ -328,6 +337,7 @@ def attention(
         tk.head_signature,
         tv.head_signature,
         settings,
+        device,
         *signature,
         *[c.signature for c in extra],
     )
@@ -336,7 +346,8 @@ def attention(
         op, equal, ask = describe(settings, (tq, tk, tv), operands, extra)
         if equal:  # refused before anything is compiled
             _check_equal(tq, tk, operands, page_size, ask)
-        program = compiler.program(module_text(op))
+        options = compiler.Options(target_of(device))
+        program = compiler.program(module_text(op), options)
         kernel = _kernels[key] = _Kernel(program.kernel.run, equal, ask, program)
     elif kernel.equal_lengths:
         _check_equal(tq, tk, operands, page_size, kernel.ask)
@@ -345,8 +356,8 @@ def attention(
     args = [tq, tk, tv, *[t for _, t in operands], *extra]
     threads = 0 if num_threads is None else num_threads
     if out is None:
-        return kernel.run(args, None, code, threads)
-    kernel.run(args, _out_tensors(out, return_lse, code), code, threads)
+        return kernel.run(args, None, code, threads, device)
+    kernel.run(args, _out_tensors(out, return_lse, code), code, threads, device)
     return out
 
 
@@ -590,7 +601,7 @@ def module_text(op: ir.Attention) -> str:
 
 
 def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
-                 num_threads: int | None = None) -> Any:  # fmt: skip
+                 num_threads: int | None = None, device: str | None = None) -> Any:  # fmt: skip
     """Merges attention over disjoint key sets into attention over their union.
 
     Args:
@@ -598,6 +609,7 @@ def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
       lses: their log-sum-exps ``[B, H, S]`` of float32 (float64 for float64), natural log.
       out: a pair (out, lse) of arrays to write to.
       num_threads: how many threads to use.
+      device: where to compute, see `attn.attention`.
 
     Returns:
       The pair (out, lse).
@@ -626,11 +638,13 @@ def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
                 f"of rank 4, but got {t.dtype} of shape {list(t.shape)}"
             )
     text = ir.merge_module(first.dtype, first.size(3), states)
-    kernel = compiler.program(text).kernel
+    if device is None and first.on_cuda:
+        device = first.device
+    kernel = compiler.program(text, compiler.Options(target_of(device))).kernel
     threads = 0 if num_threads is None else num_threads
     if out is None:
-        return kernel.run(tensors, None, 0, threads)
-    kernel.run(tensors, _out_tensors(out, True, 0), 0, threads)
+        return kernel.run(tensors, None, 0, threads, device)
+    kernel.run(tensors, _out_tensors(out, True, 0), 0, threads, device)
     return out
 
 

@@ -18,6 +18,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 from . import _runtime, compiler, frontend, ir, masks, tracing
 from ._runtime import tensor as _tensor
 from .compiler import Options, Plan, Program, as_tensors
+from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import TensorType
 
@@ -422,6 +423,8 @@ class _Bound(NamedTuple):
     constants: list[Any]
     #: The program takes just the arguments, in their order, and checks them.
     plain: bool
+    #: Where to run it; None asks the arguments.
+    device: str | None
 
     def arrange(self, tensors: Sequence[Any]) -> list[Any]:
         """Checks the arguments' sizes; returns what the program takes, in its order."""
@@ -440,12 +443,21 @@ class _Bound(NamedTuple):
         ]
 
 
-def _bind(traced: _Traced, options: Options) -> _Bound:
+def _options_for(options: Options, device: str | None, tensors: Sequence[Any]) -> Options:
+    """The options, with a GPU target when a device or the arrays ask for one."""
+    if options.target != "host" or device == "cpu":
+        return options
+    if device is None and any(getattr(t, "on_cuda", False) for t in tensors):
+        device = "cuda"
+    return options._replace(target=target_of(device))
+
+
+def _bind(traced: _Traced, options: Options, device: str | None = None) -> _Bound:
     plain = not traced.equal and traced.order == [
         ("argument", i) for i in range(len(traced.order))
     ]
     program = compiler.program(traced.text, options)
-    return _Bound(traced, program, as_tensors(traced.constants), plain)
+    return _Bound(traced, program, as_tensors(traced.constants), plain, device)
 
 
 #: Types whose instances are arrays, so that a call need not look again.
@@ -462,10 +474,13 @@ def _is_array_type(value: Any) -> bool:
 class JitFunction:
     """A function compiled as one program; see :func:`jit`."""
 
-    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+    def __init__(
+        self, function: Callable[..., Any], options: Options, device: str | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._options = options
+        self._device = device
         self._traces: dict[Any, list[_Bound]] = {}
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -474,7 +489,8 @@ class JitFunction:
                 # Inside another traced function: becomes part of it.
                 return self._function(*args, **named)
         bound, tensors = self._find(args, named)
-        return bound.program.kernel.run(tensors if bound.plain else bound.arrange(tensors))
+        arranged = tensors if bound.plain else bound.arrange(tensors)
+        return bound.program.kernel.run(arranged, None, 0, 0, bound.device)
 
     def _find(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[_Bound, list[Any]]:
         arrays: list[Any] = []
@@ -505,7 +521,8 @@ class JitFunction:
                 return bound, arrays
         # New, or sizes that the earlier traces do not allow: tracing says why.
         traced = self._trace(args, named, arrays)
-        bound = _bind(traced, self._options)
+        options = _options_for(self._options, self._device, arrays)
+        bound = _bind(traced, options, self._device)
         found.append(bound)
         return bound, arrays
 
@@ -563,7 +580,7 @@ class _BoundPlan(Plan):
     """A plan of a traced function, which may bring arrays along."""
 
     def __init__(self, bound: _Bound) -> None:
-        super().__init__(bound.program)
+        super().__init__(bound.program, bound.device)
         self._bound = bound
         order = bound.traced.order
         #: The arguments' names in the order of the function, not of the program.
@@ -573,7 +590,10 @@ class _BoundPlan(Plan):
     def oracle(self, *args: Any) -> Any:
         return super().oracle(*self._bound.arrange(as_tensors(args)))
 
-    def run(self, *args: Any, out: Any = None, num_threads: int | None = None, **named: Any) -> Any:
+    def run(
+        self, *args: Any, out: Any = None, num_threads: int | None = None,
+        device: str | None = None, **named: Any,
+    ) -> Any:  # fmt: skip
         if named:
             rest = self._names[len(args) :]
             if sorted(rest) != sorted(named):
@@ -586,21 +606,16 @@ class _BoundPlan(Plan):
             raise ShapeError(
                 f"the plan expects the arguments {', '.join(self._names)}, but got {len(args)}"
             )
-        threads = 0 if num_threads is None else num_threads
         tensors = as_tensors(args)
         if not self._bound.plain:
             tensors = self._bound.arrange(tensors)
-        kernel = self._program.kernel
-        if out is None:
-            return kernel.run(tensors, None, 0, threads)
-        outs = out if isinstance(out, (tuple, list)) else (out,)
-        kernel.run(tensors, [_runtime.out_tensor(o) for o in outs], 0, threads)
-        return out
+        return self._launch(tensors, out, num_threads, device)
 
 
 def jit(
-    function: Callable[..., Any] | None = None, *, target: str = "host", opt_level: int = 3
-) -> Any:
+    function: Callable[..., Any] | None = None, *, target: str = "host", opt_level: int = 3,
+    device: str | None = None,
+) -> Any:  # fmt: skip
     """Compiles a function of arrays as one program, at its first call.
 
     The function may call `attn.attention`, `attn.merge_states` and other jitted
@@ -617,11 +632,12 @@ def jit(
       function: the function; without one, a decorator is returned.
       target: see `attn.compile`.
       opt_level: LLVM's optimisation level.
+      device: where its calls run, see `attn.attention`.
     """
-    options = Options(target, opt_level).checked()
+    options = _options_for(Options(target, opt_level), device, ()).checked()
     if function is None:
-        return lambda f: JitFunction(f, options)
-    return JitFunction(function, options)
+        return lambda f: JitFunction(f, options, device)
+    return JitFunction(function, options, device)
 
 
 def compile(
@@ -630,6 +646,7 @@ def compile(
     target: str = "host",
     opt_level: int = 3,
     entry: str = "main",
+    device: str | None = None,
     **named: Any,
 ) -> Plan:
     """Compiles a program now and returns its plan.
@@ -639,9 +656,11 @@ def compile(
         arguments; or a module's text, or its bytecode as bytes.
       *args, **named: the function's arguments: arrays or `attn.spec(shape, dtype)` for
         arrays, anything else as it is.
-      target: ``"host"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` or ``"generic"``.
+      target: ``"host"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` or ``"generic"``; for GPUs
+        ``"cuda"``, or an architecture such as ``"sm_90"``.
       opt_level: LLVM's optimisation level, 0 to 3.
       entry: the function to run, when `what` is text.
+      device: where the plan runs, see `attn.attention`; with one, the target follows.
 
     Returns:
       a `Plan` with `run`, `explain`, `mlir` and `save`.
@@ -652,13 +671,15 @@ def compile(
     >>> q = attn.spec((None, None, None, 64), "f32")
     >>> plan = attn.compile(attn.attention, q, q, q, causal="top_left")
     """
-    options = Options(target, opt_level).checked()
+    examples = [*args, *named.values()]
+    tensors = [_runtime.tensor(a) for a in examples if tracing.is_array(a)]
+    options = _options_for(Options(target, opt_level), device, tensors).checked()
     if isinstance(what, Plan):
         return what
     if isinstance(what, (str, bytes)):
         if args or named:
             raise CompileError("compiling a text expects no arguments, but got some")
-        return Plan(compiler.program(what, options, entry))
+        return Plan(compiler.program(what, options, entry), device)
     function = what._function if isinstance(what, JitFunction) else what
     if not callable(function):
         raise CompileError(
@@ -680,7 +701,7 @@ def compile(
             full[i] = t
         return f(*full[: len(args)], **dict(zip(named, full[len(args) :])))
 
-    return _BoundPlan(_bind(_trace(function, described, call), options))
+    return _BoundPlan(_bind(_trace(function, described, call), options, device))
 
 
 def explain(what: Any, *args: Any, **named: Any) -> str:

@@ -69,6 +69,9 @@ constexpr int kMaxRank = 8;
     raiseError("CacheError", text);
   case ATTN_NUMERIC_ERROR:
     raiseError("NumericError", text);
+  case ATTN_DEVICE_ERROR:
+  case ATTN_DEVICE_FINDING:
+    raiseError("DeviceError", text);
   case ATTN_COMM_ERROR:
     raiseError("CommError", text);
   case ATTN_CANCELLED:
@@ -258,6 +261,16 @@ struct Tensor {
     dl.dtype = kDTypes[t].dl;
   }
 
+  bool onCuda() const {
+    return dl.device.device_type == kDLCUDA ||
+           dl.device.device_type == kDLCUDAManaged;
+  }
+
+  /// "cpu", "cuda:1".
+  std::string device() const {
+    return onCuda() ? "cuda:" + std::to_string(dl.device.device_id) : "cpu";
+  }
+
   int64_t numElements() const {
     int64_t n = 1;
     for (int i = 0; i < dl.ndim; ++i)
@@ -364,12 +377,18 @@ void importBuffer(Tensor &t, PyObject *object, bool writable) {
 }
 
 void fillFromDLTensor(Tensor &t, const DLTensor &d, bool readOnly) {
-  if (d.device.device_type != kDLCPU && d.device.device_type != kDLCUDAHost)
-    raiseError("ShapeError",
-               "a tensor expects CPU memory, but got one on DLPack device (" +
+  const bool cuda =
+      d.device.device_type == kDLCUDA || d.device.device_type == kDLCUDAManaged;
+  if (!cuda && d.device.device_type != kDLCPU &&
+      d.device.device_type != kDLCUDAHost)
+    raiseError("DeviceError",
+               "a tensor expects CPU or CUDA memory, but got one on DLPack "
+               "device (" +
                    std::to_string(d.device.device_type) + ", " +
                    std::to_string(d.device.device_id) +
                    "); move it to the CPU first");
+  if (cuda)
+    t.dl.device = d.device;
   if (d.ndim > kMaxRank)
     raiseError("ShapeError", "a tensor expects a rank of at most 8, but got " +
                                  std::to_string(d.ndim));
@@ -583,12 +602,18 @@ Tensor derive(nb::handle self) {
   return t;
 }
 
-/// dtype, rank and which axes but the last have size 1, as a number.
+/// The lowest bits of all signatures: dtype, kind of device, rank.
+int64_t kindOf(const Tensor &t) {
+  return int64_t(t.dtype) | int64_t(t.onCuda()) << 3 | int64_t(t.dl.ndim) << 4;
+}
+
+/// dtype, kind of device, rank and which axes but the last have size 1, as a
+/// number.
 int64_t signature(const Tensor &t) {
   int64_t ones = 0;
   for (int i = 0; i + 1 < t.dl.ndim; ++i)
     ones |= int64_t(t.shape[i] == 1) << i;
-  return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 | ones << 8;
+  return kindOf(t) | ones << 8;
 }
 
 int axisOf(const Tensor &t, int axis, int extra = 0) {
@@ -697,6 +722,7 @@ NumPy &numpy() {
 
 struct Torch {
   nb::object empty;
+  nb::object currentStream;
   nb::object dtypes[NumDTypes];
 };
 Torch &torch() {
@@ -704,6 +730,7 @@ Torch &torch() {
     auto *n = new Torch();
     nb::module_ m = nb::module_::import_("torch");
     n->empty = m.attr("empty");
+    n->currentStream = m.attr("cuda").attr("current_stream");
     for (int i = 0; i < NumDTypes; ++i)
       n->dtypes[i] = m.attr(kDTypes[i].torch);
     return n;
@@ -718,10 +745,10 @@ Torch &torch() {
                                   " bytes, but they cannot be had");
 }
 
-/// Allocates one result in the caller's library, of the caller's layout, and
-/// fills `t` with its view in the kernel's layout.
-nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
-                    int layout, Tensor &t) {
+/// Allocates one result in the caller's library, on the caller's device and of
+/// the caller's layout, and fills `t` with its view in the kernel's layout.
+nb::object allocate(Library library, const Tensor *like, DType dtype,
+                    const int64_t *dims, int rank, int layout, Tensor &t) {
   int64_t physical[kMaxRank];
   int n = rank;
   std::memcpy(physical, dims, sizeof(int64_t) * rank);
@@ -742,15 +769,28 @@ nb::object allocate(Library library, DType dtype, const int64_t *dims, int rank,
   t.setDType(dtype);
   t.readOnly = false;
   t.library = library;
+  const bool onCuda = like && like->onCuda();
+  if (onCuda)
+    t.dl.device = like->dl.device;
+  if (onCuda && library != Library::Torch)
+    raiseError("DeviceError",
+               "a result on a CUDA device expects torch tensors as arguments, "
+               "or arrays of the caller's to write to, but got neither; pass "
+               "out=");
   nb::object result;
   switch (library) {
   case Library::Torch: {
     Torch &lib = torch();
     static PyObject *keywords = Py_BuildValue("(s)", "dtype");
+    static PyObject *withDevice = Py_BuildValue("(ss)", "dtype", "device");
     static PyObject *dataPtr = interned("data_ptr");
     nb::tuple shape = toTuple(physical, n);
-    PyObject *args[2] = {shape.ptr(), lib.dtypes[dtype].ptr()};
-    result = nb::steal(PyObject_Vectorcall(lib.empty.ptr(), args, 1, keywords));
+    nb::object device = nb::none();
+    if (onCuda)
+      device = nb::str(like->device().c_str());
+    PyObject *args[3] = {shape.ptr(), lib.dtypes[dtype].ptr(), device.ptr()};
+    result = nb::steal(PyObject_Vectorcall(lib.empty.ptr(), args, 1,
+                                           onCuda ? withDevice : keywords));
     if (!result.is_valid())
       throw nb::python_error();
     nb::object address =
@@ -880,9 +920,28 @@ void collect(nb::handle sequence, std::vector<const DLTensor *> &into) {
   }
 }
 
+/// The stream that a call with such an argument belongs to: torch's current
+/// one, where 1 is the word for the default stream. Other libraries wait on
+/// exchange, and so does the call.
+void *streamOf(const Tensor &t) {
+  if (!t.onCuda() || t.library != Library::Torch)
+    return nullptr;
+  nb::object stream = torch().currentStream(t.dl.device.device_id);
+  uintptr_t handle = nb::cast<uintptr_t>(stream.attr("cuda_stream"));
+  return reinterpret_cast<void *>(handle ? handle : 1);
+}
+
 /// Runs the kernel; see `_runtime.pyi`.
 nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
-                     int numThreads) {
+                     int numThreads, nb::handle where) {
+  const char *device = nullptr;
+  if (!where.is_none()) {
+    if (!PyUnicode_Check(where.ptr()))
+      raiseError("DeviceError",
+                 std::string("device expects a string, but got ") +
+                     Py_TYPE(where.ptr())->tp_name);
+    device = nb::cast<const char *>(where);
+  }
   std::vector<const DLTensor *> inputs;
   inputs.reserve(8);
   collect(args, inputs);
@@ -895,16 +954,20 @@ nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
     raiseError("ShapeError", "a call expects at most 16 results, but got " +
                                  std::to_string(count));
   Library library = Library::NumPy;
+  nb::object first;
+  if (!inputs.empty())
+    first = nb::borrow<nb::object>(args)[0];
+  const Tensor *like = first.is_valid() ? nb::inst_ptr<Tensor>(first) : nullptr;
   if (out.is_none()) {
     int64_t dims[16 * kMaxRank];
     check(attnResultShapes(k.package, k.entry, inputs.data(),
                            int(inputs.size()), dims));
     // Results belong to the library of the first argument.
-    if (!inputs.empty())
-      library = nb::inst_ptr<Tensor>(nb::borrow<nb::object>(args)[0])->library;
+    if (like)
+      library = like->library;
     const int64_t *d = dims;
     for (size_t i = 0; i < count; ++i) {
-      values[i] = allocate(library, k.resultTypes[i], d, k.resultRanks[i],
+      values[i] = allocate(library, like, k.resultTypes[i], d, k.resultRanks[i],
                            layout, views[i]);
       results[i] = &views[i].dl;
       d += k.resultRanks[i];
@@ -920,13 +983,20 @@ nb::object runKernel(Kernel &k, nb::handle args, nb::handle out, int layout,
       results[i] = const_cast<DLTensor *>(given[i]);
   }
 
-  AttnInvokeOptions options = {numThreads, pollSignals, nullptr};
+  AttnInvokeOptions options = {};
+  options.num_threads = numThreads;
+  options.poll = pollSignals;
+  options.device = device;
+  if (like && like->onCuda() && !(device && !std::strcmp(device, "emulated")))
+    options.stream = streamOf(*like);
   AttnCounters counters = {};
+  // On a stream, counters would make the call wait.
+  AttnCounters *wanted = options.stream ? nullptr : &counters;
   int status;
   {
     nb::gil_scoped_release release;
     status = attnInvoke(k.package, k.entry, inputs.data(), int(inputs.size()),
-                        results.data(), int(count), &options, &counters);
+                        results.data(), int(count), &options, wanted);
   }
   if (status != ATTN_OK)
     raiseStatus(status);
@@ -967,6 +1037,8 @@ NB_MODULE(_runtime, m) {
           "strides",
           [](const Tensor &t) { return toTuple(t.strides, t.dl.ndim); })
       .def_prop_ro("read_only", [](const Tensor &t) { return t.readOnly; })
+      .def_prop_ro("device", &Tensor::device)
+      .def_prop_ro("on_cuda", &Tensor::onCuda)
       .def_prop_ro(
           "address",
           [](const Tensor &t) { return reinterpret_cast<uintptr_t>(&t.dl); })
@@ -977,8 +1049,7 @@ NB_MODULE(_runtime, m) {
       .def_prop_ro("head_signature",
                    [](const Tensor &t) {
                      int64_t last = t.dl.ndim ? t.shape[t.dl.ndim - 1] : 0;
-                     return int64_t(t.dtype) | int64_t(t.dl.ndim) << 4 |
-                            last << 8;
+                     return kindOf(t) | last << 8;
                    })
       .def_prop_ro("signature", [](const Tensor &t) { return signature(t); })
       .def_prop_ro("full_signature",
@@ -1085,7 +1156,7 @@ NB_MODULE(_runtime, m) {
                      return d;
                    })
       .def("run", runKernel, "args"_a, "out"_a = nb::none(), "layout"_a = 0,
-           "num_threads"_a = 0)
+           "num_threads"_a = 0, "device"_a.none() = nb::none())
       .def(
           "result_shapes",
           [](Kernel &k, nb::handle args) {
@@ -1127,5 +1198,7 @@ NB_MODULE(_runtime, m) {
       raiseError("ShapeError", attnLastError());
     return n;
   });
+  m.def("device_info", [] { return attnDeviceInfo(); });
+  m.def("device_report", [] { return attnDeviceReport(); });
   m.def("version", [] { return attnRuntimeVersion(); });
 }

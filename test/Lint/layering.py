@@ -43,6 +43,9 @@ COMPONENTS = {
     "lib/InitAll.cpp": "InitAll",
     "include/attn-c/Runtime.h": "CRuntime",
     "include/attn-c/Compiler.h": "CCompiler",
+    "include/attn-c/Emulator.h": "CEmulator",
+    "lib/Emulator/": "Emulator",
+    "tools/attn-emulate/": "EmulatorTool",
     "lib/CAPI/": "CAPI",
     "tools/": "Tools",
     "python/src/runtime_module": "PyRuntime",
@@ -71,9 +74,14 @@ ALLOWED = {
     "CAPI": {"InitAll", "IR", "Interpreter", "Support", "Target", "CCompiler", "CRuntime", "DLPack", "LLVM"},
     # The runtime half: no LLVM, no dialect, no Python.
     "DLPack": set(),
-    "Runtime": {"DLPack", "CRuntime"},
+    # It opens the emulator as it opens the CUDA driver: by its C functions.
+    "Runtime": {"DLPack", "CRuntime", "CEmulator"},
     "CRuntime": {"DLPack"},
     "CCompiler": {"DLPack"},
+    # The emulator reads PTX and knows nothing else of the project.
+    "CEmulator": set(),
+    "Emulator": {"CEmulator"},
+    "EmulatorTool": {"CEmulator"},
     "PyShared": {"DLPack", "Python"},
     "PyRuntime": {"CRuntime", "DLPack", "PyShared", "Python"},
     "PyCompiler": {"CCompiler", "DLPack", "PyShared", "Python"},

@@ -259,8 +259,8 @@ def test_dlpack_producers_of_both_protocols(versioned):
 
 
 def test_device_memory_is_refused(claimed_tensor):
-    with pytest.raises(attn.ShapeError, match=r"CPU memory, but got one on DLPack device \(2, 0\)"):
-        _runtime.tensor(claimed_tensor(4096, (3,), (1,), device=(2, 0)))
+    with pytest.raises(attn.DeviceError, match=r"CPU or CUDA memory, but got one on DLPack device \(10, 0\)"):
+        _runtime.tensor(claimed_tensor(4096, (3,), (1,), device=(10, 0)))
 
 
 def test_a_producer_that_returns_nonsense_is_refused():

@@ -20,7 +20,9 @@
 // RUN: not attn-run good.mlir --repeat 0 2>&1 | FileCheck %s --check-prefix=REPEAT
 // REPEAT: error: expects --repeat between 1 and 1000000000, but got '0'
 // RUN: not attn-run good.mlir --backend=gpu 2>&1 | FileCheck %s --check-prefix=BACKEND
-// BACKEND: error: expects --backend to be one of oracle, cpu, but got 'gpu'
+// BACKEND: error: expects --backend to be one of oracle, cpu, emulated, cuda, but got 'gpu'
+// RUN: not attn-run good.mlir --worst-rounding 2>&1 | FileCheck %s --check-prefix=WORST
+// WORST: error: expects --worst-rounding with --backend=emulated, but got --backend=cpu
 // RUN: not attn-run absent.mlir 2>&1 | FileCheck %s --check-prefix=ABSENT
 // ABSENT: absent.mlir
 // RUN: not attn-run good.mlir --entry=g 2>&1 | FileCheck %s --check-prefix=ENTRY

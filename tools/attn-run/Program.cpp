@@ -2,8 +2,8 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The CPU backend goes through the C API, as Python does: compile to a package
-// file, open it, invoke it.
+// Compiled backends go through the C API, as Python does: compile to a package
+// file, open it, invoke it, on the CPU or on a device.
 //===----------------------------------------------------------------------===//
 
 #include "Program.h"
@@ -122,14 +122,15 @@ private:
 };
 
 //===----------------------------------------------------------------------===//
-// The CPU
+// Compiled code
 //===----------------------------------------------------------------------===//
 
 /// Memory for one tensor in its own type, aligned as a vector unit likes it,
-/// and its description.
+/// and its description. For a CUDA device there is memory on it as well.
 class Buffer {
 public:
-  Buffer(DType dtype, llvm::ArrayRef<int64_t> sizes) : shape(sizes) {
+  Buffer(DType dtype, llvm::ArrayRef<int64_t> sizes, bool onCuda)
+      : shape(sizes) {
     Array sized;
     sized.shape.assign(sizes.begin(), sizes.end());
     bytes =
@@ -138,16 +139,36 @@ public:
     tensor = {};
     tensor.data = data;
     tensor.device = {kDLCPU, 0};
+    if (onCuda) {
+      if (attnDeviceAlloc("cuda", static_cast<int64_t>(bytes), &far))
+        far = nullptr;
+      tensor.data = far;
+      tensor.device.device_type = kDLCUDA;
+    }
     tensor.ndim = static_cast<int32_t>(shape.size());
     tensor.dtype = typeOf(dtype);
     tensor.shape = shape.data();
   }
-  ~Buffer() { std::free(data); }
+  ~Buffer() {
+    if (far)
+      attnDeviceFree("cuda", far);
+    std::free(data);
+  }
   Buffer(const Buffer &) = delete;
+
+  /// Brings the bytes to where the package reads them, and back.
+  bool send() {
+    return tensor.data &&
+           (!far || !attnDeviceCopyIn("cuda", far, data, int64_t(bytes)));
+  }
+  bool fetch() {
+    return !far || !attnDeviceCopyOut("cuda", data, far, int64_t(bytes));
+  }
 
   SmallVector<int64_t> shape;
   size_t bytes;
   void *data;
+  void *far = nullptr;
   DLTensor tensor;
 
 private:
@@ -160,11 +181,17 @@ private:
   }
 };
 
-class CpuBackend : public Backend {
+class CompiledBackend : public Backend {
 public:
-  CpuBackend(const Program &program, int threads, llvm::StringRef target)
-      : program(program), threads(threads), target(target) {}
-  ~CpuBackend() override {
+  CompiledBackend(const Program &program, const BackendOptions &options)
+      : program(program), options(options), target(options.target) {
+    if (options.name != "cpu") {
+      device = options.name;
+      if (target.empty())
+        target = "cuda";
+    }
+  }
+  ~CompiledBackend() override {
     attnPackageClose(package);
     if (!path.empty())
       llvm::sys::fs::remove(path);
@@ -183,15 +210,17 @@ private:
   llvm::Error compile();
 
   const Program &program;
-  int threads;
+  const BackendOptions options;
   std::string target;
+  /// "emulated", "cuda", or nothing for the CPU.
+  std::string device;
   std::string path;
   AttnPackage *package = nullptr;
   double compileSeconds = 0;
 };
 } // namespace
 
-llvm::Error CpuBackend::compile() {
+llvm::Error CompiledBackend::compile() {
   auto start = std::chrono::steady_clock::now();
   llvm::SmallString<128> name;
   if (std::error_code error =
@@ -211,8 +240,9 @@ llvm::Error CpuBackend::compile() {
   return llvm::Error::success();
 }
 
-llvm::Expected<Outcome>
-CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
+llvm::Expected<Outcome> CompiledBackend::run(func::FuncOp entry,
+                                             llvm::ArrayRef<Array> args,
+                                             int repeat) {
   if (!package)
     if (llvm::Error error = compile())
       return error;
@@ -224,10 +254,13 @@ CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
   SmallVector<const DLTensor *> inputTensors;
   SmallVector<DLTensor *> outputTensors;
   for (const Array &arg : args) {
-    inputs.push_back(std::make_unique<Buffer>(arg.dtype, arg.shape));
+    inputs.push_back(
+        std::make_unique<Buffer>(arg.dtype, arg.shape, device == "cuda"));
     if (!inputs.back()->data)
       return fail("expects memory for the inputs, but got none");
     arg.toMemory(inputs.back()->data);
+    if (!inputs.back()->send())
+      return llvm::createStringError(attnLastError());
     inputTensors.push_back(&inputs.back()->tensor);
   }
   int64_t ranks = 0;
@@ -240,27 +273,36 @@ CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
   llvm::ArrayRef<int64_t> rest = dims;
   for (Type type : entry.getResultTypes()) {
     int64_t rank = cast<RankedTensorType>(type).getRank();
-    outputs.push_back(
-        std::make_unique<Buffer>(*dtypeOf(type), rest.take_front(rank)));
+    outputs.push_back(std::make_unique<Buffer>(
+        *dtypeOf(type), rest.take_front(rank), device == "cuda"));
     if (!outputs.back()->data)
       return fail("expects memory for the results, but got none");
     // What is not written shows: all ones are NaN, or -1.
     std::memset(outputs.back()->data, 0xff, outputs.back()->bytes);
+    if (!outputs.back()->send())
+      return llvm::createStringError(attnLastError());
     rest = rest.drop_front(rank);
     outputTensors.push_back(&outputs.back()->tensor);
   }
-  AttnInvokeOptions options = {};
-  options.num_threads = threads;
+  AttnInvokeOptions invoke = {};
+  invoke.num_threads = options.threads;
+  invoke.device = device.empty() ? nullptr : device.c_str();
+  invoke.worst_rounding = options.worstRounding;
   Outcome outcome;
   outcome.compileSeconds = compileSeconds;
   for (int n = 0; n < repeat; ++n) {
     auto start = std::chrono::steady_clock::now();
     if (attnInvoke(package, index, inputTensors.data(), count,
                    outputTensors.data(), static_cast<int>(outputTensors.size()),
-                   &options, nullptr))
+                   &invoke, nullptr))
       return llvm::createStringError(attnLastError());
     outcome.seconds.push_back(secondsSince(start));
   }
+  if (!device.empty())
+    outcome.deviceReport = attnDeviceReport();
+  for (const std::unique_ptr<Buffer> &output : outputs)
+    if (!output->fetch())
+      return llvm::createStringError(attnLastError());
   for (auto [output, type] : llvm::zip(outputs, entry.getResultTypes()))
     outcome.results.push_back(
         Array::fromMemory(*dtypeOf(type), output->shape, output->data));
@@ -272,17 +314,18 @@ CpuBackend::run(func::FuncOp entry, llvm::ArrayRef<Array> args, int repeat) {
 //===----------------------------------------------------------------------===//
 
 llvm::ArrayRef<llvm::StringRef> attnrun::backendNames() {
-  static constexpr llvm::StringRef names[] = {"oracle", "cpu"};
+  static constexpr llvm::StringRef names[] = {"oracle", "cpu", "emulated",
+                                              "cuda"};
   return names;
 }
 
 llvm::Expected<std::unique_ptr<Backend>>
-attnrun::makeBackend(llvm::StringRef name, const Program &program,
-                     int threads, llvm::StringRef target) {
-  if (name == "oracle")
+attnrun::makeBackend(const Program &program, const BackendOptions &options) {
+  if (options.name == "oracle")
     return std::make_unique<OracleBackend>(program);
-  if (name == "cpu")
-    return std::make_unique<CpuBackend>(program, threads, target);
+  if (llvm::is_contained(backendNames(), options.name))
+    return std::make_unique<CompiledBackend>(program, options);
   return fail("expects --backend to be one of " +
-              llvm::join(backendNames(), ", ") + ", but got '" + name + "'");
+              llvm::join(backendNames(), ", ") + ", but got '" + options.name +
+              "'");
 }

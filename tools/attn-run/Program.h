@@ -16,6 +16,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <memory>
+#include <string>
 
 namespace attnrun {
 
@@ -45,6 +46,17 @@ struct Outcome {
   /// One per repetition.
   std::vector<double> seconds;
   double compileSeconds = 0;
+  /// What the last run did on its device, as JSON; empty for the CPU.
+  std::string deviceReport;
+};
+
+/// Which backend, and how it runs.
+struct BackendOptions {
+  std::string name;
+  int threads = 0;
+  /// Empty for the backend's own.
+  std::string target;
+  bool worstRounding = false;
 };
 
 class Backend {
@@ -63,12 +75,11 @@ public:
 /// Names that --backend takes.
 llvm::ArrayRef<llvm::StringRef> backendNames();
 
-/// `threads` 0 is the backend's default, `target` what attn-compile takes (empty:
-/// this machine). The backend keeps what it compiled for
-/// as long as it lives; `program` has to live longer.
+/// `threads` 0 is the backend's default, `target` what attn-compile takes
+/// (empty: this machine). The backend keeps what it compiled for as long as it
+/// lives; `program` has to live longer.
 llvm::Expected<std::unique_ptr<Backend>>
-makeBackend(llvm::StringRef name, const Program &program, int threads,
-            llvm::StringRef target);
+makeBackend(const Program &program, const BackendOptions &options);
 
 } // namespace attnrun
 

@@ -126,7 +126,7 @@ static FileReport runFile(const std::string &path,
     report.fail(problem);
     return report;
   }
-  if (!llvm::is_contained(backends, options.backend)) {
+  if (!llvm::is_contained(backends, options.backend.name)) {
     report.verdict = Verdict::Skipped;
     return report;
   }
@@ -135,8 +135,7 @@ static FileReport runFile(const std::string &path,
     report.fail(llvm::toString(program.takeError()));
     return report;
   }
-  auto backend = makeBackend(options.backend, **program, options.threads,
-                             options.target);
+  auto backend = makeBackend(**program, options.backend);
   if (!backend) {
     report.fail(llvm::toString(backend.takeError()));
     return report;
@@ -238,11 +237,11 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
   llvm::outs().flush();
   if (counts[0] == 0)
     llvm::errs() << "error: expects '" << folder
-                 << "' to hold a program for backend '" << options.backend
+                 << "' to hold a program for backend '" << options.backend.name
                  << "' that passes, but got none\n";
   if (options.json)
     llvm::outs() << llvm::json::Value(
-                        llvm::json::Object{{"backend", options.backend},
+                        llvm::json::Object{{"backend", options.backend.name},
                                            {"passed", counts[0]},
                                            {"failed", counts[1]},
                                            {"skipped", counts[2]},

@@ -8,17 +8,15 @@
 #ifndef ATTN_TOOLS_ATTN_RUN_SUITE_H
 #define ATTN_TOOLS_ATTN_RUN_SUITE_H
 
-#include "llvm/ADT/StringRef.h"
+#include "Program.h"
 
 #include <cstdint>
 
 namespace attnrun {
 
 struct SuiteOptions {
-  llvm::StringRef backend;
+  BackendOptions backend;
   uint64_t seed = 0;
-  int threads = 0;
-  llvm::StringRef target;
   /// Files that run at a time, 0 for one per CPU.
   int jobs = 0;
   bool json = false;

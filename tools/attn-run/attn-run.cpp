@@ -30,16 +30,20 @@ USAGE: attn-run FILE.mlir [options]     (- is standard input)
 
 OPTIONS:
   --entry F              function to run (main, or the only public one)
-  --backend oracle|cpu   what runs it: the float64 interpreter, or compiled code
-                         (default cpu)
+  --backend B            what runs it: oracle (the float64 interpreter), or
+                         compiled code on the cpu (default), on a GPU (cuda), or
+                         for one on the PTX emulator (emulated)
   --target T             what compiled code is for: host (default), avx512, avx2,
-                         sse4, neon or generic; this CPU has to have it
+                         sse4, neon or generic, which this CPU has to have; cuda
+                         (default of the GPU backends), sm_80, sm_86, ...
+  --worst-rounding       on the emulator, round as badly as PTX allows
   --seed N               seed of the inputs (default 0)
   --check                compare with the oracle; the exit status follows
   --threads N            threads of compiled code (default: ATTN_NUM_THREADS, else
                          the CPUs that the process may use)
   --repeat N             run N times and report the times
-  --json                 report as JSON
+  --json                 report as JSON; with a GPU backend "device" has what
+                         was launched, counted and found
   --dim NAME=N           size of a dynamic axis; may be given often
   --inputs x.npz         arguments by name, of numpy.savez; bf16 as uint16
   --save y.npz           write the results by name; bf16 as uint16, and the
@@ -79,7 +83,7 @@ and ends with max_abs_err=... max_rel_err=... PASS or FAIL. With --backend=oracl
 the plain same-dtype computation is what is compared.
 
 Files of a --suite say in the first line which backends they are for,
-`// RUN-ON: cpu, oracle`. A function with attn.error = "text" passes when running
+`// RUN-ON: cpu, oracle, emulated`. A function with attn.error = "text" passes when running
 it fails with that text in the message.
 
 Examples:
@@ -104,10 +108,14 @@ struct CommandLine {
   std::string file, entry, backend = "cpu", inputs, save, suite, target;
   uint64_t seed = 0;
   int threads = 0, repeat = 1, jobs = 0;
-  bool check = false, json = false, help = false;
+  bool check = false, json = false, help = false, worstRounding = false;
   std::vector<std::string> dims;
 
   llvm::Error parse(llvm::ArrayRef<const char *> args);
+
+  BackendOptions backendOptions() const {
+    return {backend, threads, target, worstRounding};
+  }
 };
 } // namespace
 
@@ -122,14 +130,13 @@ static llvm::Error parseNumber(llvm::StringRef name, llvm::StringRef text,
 
 llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
   const std::pair<llvm::StringRef, bool *> flags[] = {
-      {"check", &check}, {"json", &json}, {"help", &help}};
+      {"check", &check},
+      {"json", &json},
+      {"help", &help},
+      {"worst-rounding", &worstRounding}};
   const std::pair<llvm::StringRef, std::string *> texts[] = {
-      {"entry", &entry},
-      {"backend", &backend},
-      {"inputs", &inputs},
-      {"save", &save},
-      {"suite", &suite},
-      {"target", &target}};
+      {"entry", &entry}, {"backend", &backend}, {"inputs", &inputs},
+      {"save", &save},   {"suite", &suite},     {"target", &target}};
   while (!args.empty()) {
     llvm::StringRef word = args.front();
     args = args.drop_front();
@@ -180,6 +187,10 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
     if (error)
       return error;
   }
+  if (worstRounding && backend != "emulated")
+    return fail("expects --worst-rounding with --backend=emulated, but got "
+                "--backend=" +
+                backend);
   if (!llvm::is_contained(backendNames(), backend))
     return fail("expects --backend to be one of " +
                 llvm::join(backendNames(), ", ") + ", but got '" + backend +
@@ -277,7 +288,7 @@ static llvm::json::Object jsonReport(const CommandLine &line,
   }
   for (double second : outcome.seconds)
     seconds.push_back(second);
-  return llvm::json::Object{{"entry", function.getName()},
+  llvm::json::Object report{{"entry", function.getName()},
                             {"backend", line.backend},
                             {"seed", static_cast<int64_t>(line.seed)},
                             {"threads", line.threads},
@@ -285,6 +296,11 @@ static llvm::json::Object jsonReport(const CommandLine &line,
                             {"results", std::move(results)},
                             {"compile_seconds", outcome.compileSeconds},
                             {"seconds", std::move(seconds)}};
+  if (auto device = llvm::json::parse(outcome.deviceReport))
+    report["device"] = std::move(*device);
+  else
+    llvm::consumeError(device.takeError());
+  return report;
 }
 
 static llvm::Error save(const CommandLine &line, func::FuncOp function,
@@ -322,8 +338,7 @@ static llvm::Expected<int> runFile(const CommandLine &line) {
   auto inputs = makeInputs(*function, options);
   if (!inputs)
     return inputs.takeError();
-  auto backend = makeBackend(line.backend, **program, line.threads,
-                             line.target);
+  auto backend = makeBackend(**program, line.backendOptions());
   if (!backend)
     return backend.takeError();
   auto outcome = (*backend)->run(*function, *inputs, line.repeat);
@@ -401,10 +416,8 @@ int main(int argc, char **argv) {
       [&] {
         if (!line.suite.empty()) {
           SuiteOptions options;
-          options.backend = line.backend;
+          options.backend = line.backendOptions();
           options.seed = line.seed;
-          options.threads = line.threads;
-          options.target = line.target;
           options.jobs = line.jobs;
           options.json = line.json;
           status = runSuite(line.suite, options);

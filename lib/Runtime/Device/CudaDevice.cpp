@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Devices are opened at first use and kept: retaining a primary context costs
-// tenths of a second.
+// Devices and their contexts are opened at first use and kept: retaining a
+// primary context costs tenths of a second.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +40,6 @@ Status CudaDevice::count(int &devices) {
 
 Status CudaDevice::read(int ordinal) {
   deviceName = format("cuda:%d", ordinal);
-  DeviceId id = 0;
   if (Result result = cuda->deviceGet(&id, ordinal); result != kSuccess)
     return failed("opening it", result);
   char product[256] = {0};
@@ -69,8 +68,18 @@ Status CudaDevice::read(int ordinal) {
   constant.maxShared = std::max(optIn, plain);
   constant.pools = pools && cuda->memAllocAsync && cuda->memFreeAsync;
   cuda->deviceTotalMem(&constant.memory, id);
-  if (Result result = cuda->primaryCtxRetain(&primary, id); result != kSuccess)
+  return Status();
+}
+
+Status CudaDevice::retain() const {
+  std::lock_guard<std::mutex> lock(primaryMutex);
+  if (primary)
+    return Status();
+  if (Result result = cuda->primaryCtxRetain(&primary, id);
+      result != kSuccess) {
+    primary = nullptr;
     return failed("making its context", result);
+  }
   return Status();
 }
 
@@ -159,7 +168,9 @@ std::string CudaDevice::json() const {
 //===----------------------------------------------------------------------===//
 
 CurrentContext::CurrentContext(const CudaDevice &device)
-    : driver(device.driver()) {
+    : driver(device.driver()), state(device.retain()) {
+  if (!state.ok())
+    return;
   if (Result result = driver.ctxPushCurrent(device.context());
       result != kSuccess)
     state = device.failed("making its context current", result);

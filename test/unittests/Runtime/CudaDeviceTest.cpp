@@ -562,6 +562,8 @@ TEST_F(CudaDeviceTest, LoopsAndKernelsKeepToTheirDevice) {
 
 TEST_F(CudaDeviceTest, InfoListsWhatThereIs) {
   std::string info = attnDeviceInfo();
+  // Looking makes no context.
+  EXPECT_HAS_NOT(fake().log(), "cuDevicePrimaryCtxRetain");
   EXPECT_HAS(info, "{\"device\":\"cpu\",\"available\":true");
   EXPECT_HAS(info, "{\"device\":\"cuda:1\",\"available\":true,\"name\":\"Fake "
                    "GPU 1\",\"arch\":\"sm_90\",\"memory_bytes\":17179869184,"

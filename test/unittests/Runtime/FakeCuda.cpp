@@ -47,7 +47,8 @@ struct Device {
 std::recursive_mutex mutex;
 std::string log;
 std::map<std::string, std::pair<int, int>> faults;
-std::vector<Device> devices;
+const std::vector<Device> kDevices = {{8, 0, 163 * 1024}, {9, 0, 227 * 1024}};
+std::vector<Device> devices = kDevices;
 int pools = 1;
 std::set<void *> memory;
 thread_local std::vector<void *> contexts;
@@ -71,12 +72,6 @@ std::string on(void *stream) {
   return "stream=" + std::to_string(reinterpret_cast<uintptr_t>(stream));
 }
 
-std::string hex(unsigned long long value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "0x%llx", value);
-  return text;
-}
-
 void *pointer(unsigned long long p) {
   return reinterpret_cast<void *>(static_cast<uintptr_t>(p));
 }
@@ -94,7 +89,7 @@ FAKE void fakeCudaReset(void) {
   std::lock_guard<std::recursive_mutex> lock(mutex);
   log.clear();
   faults.clear();
-  devices = {{8, 0, 163 * 1024}, {9, 0, 227 * 1024}};
+  devices = kDevices;
   pools = 1;
 }
 FAKE void fakeCudaFail(const char *function, int code, int after) {
@@ -121,8 +116,6 @@ FAKE int fakeCudaLiveBlocks(void) {
 //===----------------------------------------------------------------------===//
 
 FAKE int cuInit(unsigned) {
-  if (devices.empty())
-    fakeCudaReset();
   if (const char *code = std::getenv("FAKE_CUDA_INIT"))
     return std::atoi(code);
   return 0;

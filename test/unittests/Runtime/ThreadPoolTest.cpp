@@ -338,20 +338,19 @@ TEST(Concurrency, NestedInvokeFromPoll) {
     int polls = 0;
     int wrong = 0;
   } state;
-  AttnInvokeOptions options = {
-      2,
-      [](void *arg) {
-        auto &state = *static_cast<State *>(arg);
-        ++state.polls;
-        Tensor<float> a({3, 4}), b({3, 4}), out({3, 4});
-        auto two = threads(2);
-        state.wrong +=
-            invoke("add", {&a.view, &b.view}, {&out.view}, &two) != ATTN_OK;
-        auto fails = [] { attnrt_fail(ATTN_SHAPE_ERROR, "inner call"); };
-        state.wrong += runInCall(fails) != ATTN_SHAPE_ERROR;
-        return 0;
-      },
-      &state};
+  AttnInvokeOptions options = threads(2);
+  options.poll = [](void *arg) {
+    auto &state = *static_cast<State *>(arg);
+    ++state.polls;
+    Tensor<float> a({3, 4}), b({3, 4}), out({3, 4});
+    auto two = threads(2);
+    state.wrong +=
+        invoke("add", {&a.view, &b.view}, {&out.view}, &two) != ATTN_OK;
+    auto fails = [] { attnrt_fail(ATTN_SHAPE_ERROR, "inner call"); };
+    state.wrong += runInCall(fails) != ATTN_SHAPE_ERROR;
+    return 0;
+  };
+  options.poll_arg = &state;
   std::atomic<int> ran{0};
   auto body = [&](int64_t, void *) {
     spinFor(500);

@@ -18,6 +18,8 @@
 #include "attn/Runtime/Device/CudaDriver.h"
 #include "attn/Runtime/Device/Device.h"
 
+#include <mutex>
+
 namespace attn::rt {
 
 /// A CUDA device by its number.
@@ -56,14 +58,20 @@ public:
   };
   const Facts &facts() const { return constant; }
   const cuda::Driver &driver() const { return *cuda; }
+  /// Null before the first `retain`.
   cuda::Context context() const { return primary; }
+  /// Makes the context, once. It takes time and memory of the device, so
+  /// looking at a device does without.
+  Status retain() const;
 
 private:
   CudaDevice() = default;
   Status read(int ordinal);
 
   const cuda::Driver *cuda = nullptr;
-  cuda::Context primary = nullptr;
+  cuda::DeviceId id = 0;
+  mutable std::mutex primaryMutex;
+  mutable cuda::Context primary = nullptr;
   std::string deviceName, archText;
   Facts constant;
 };
