@@ -22,6 +22,7 @@ using namespace attn::emu;
 /// More readers than this are not kept: the oldest go. A race with one of them
 /// may then be missed; none is invented.
 static constexpr size_t kMaxElements = 64;
+static constexpr uint8_t kManyBlocks = 3;
 static constexpr uint32_t kSplit = 0x80000000u;
 
 void Clock::join(const Clock &other) {
@@ -44,7 +45,10 @@ void Clock::join(const Clock &other) {
     joinInto(otherBlock, *values);
 }
 
-RaceLog::RaceLog() { sets.emplace_back(); }
+RaceLog::RaceLog() {
+  sets.emplace_back();
+  blocksIn.push_back(0);
+}
 
 uint32_t RaceLog::recordFor(Warp &warp, const Op &op,
                             const WarpAccess &access) {
@@ -129,6 +133,13 @@ bool RaceLog::unordered(const Element &element, const Warp &warp,
 uint32_t RaceLog::makeSet(std::vector<Element> elements) {
   if (elements.empty())
     return 0;
+  // How many blocks the set speaks of; elements of one block stand together.
+  uint8_t blocks = 0;
+  for (size_t i = 0; i < elements.size(); ++i)
+    if (blocks < 255 && (i == 0 || records[elements[i].record].block !=
+                                       records[elements[i - 1].record].block))
+      ++blocks;
+  blocksIn.push_back(blocks);
   sets.push_back(std::move(elements));
   return uint32_t(sets.size()) - 1;
 }
@@ -137,6 +148,18 @@ uint32_t RaceLog::makeSet(std::vector<Element> elements) {
 /// are dropped: whoever is ordered after the new one is after them too.
 uint32_t RaceLog::insert(uint32_t set, uint32_t record, uint32_t mask,
                          const Warp &warp, bool keepStrongOnly) {
+  // Where several blocks read a cell, whoever writes it races with all of them;
+  // more readers tell nothing new. (Inputs of a kernel are read by hundreds.)
+  if (blocksIn[set] > kManyBlocks) {
+    bool current = true;
+    for (const Element &element : sets[set]) {
+      Conflict unused;
+      current &= records[element.record].block == warp.block.linear ||
+                 unordered(element, warp, mask, unused);
+    }
+    if (current)
+      return set;
+  }
   Key key{set, record, mask};
   auto found = memo.find(key);
   if (found != memo.end())

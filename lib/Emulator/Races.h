@@ -166,6 +166,7 @@ private:
   std::vector<AccessRecord> records;
   /// Set 0 is empty.
   std::vector<std::vector<Element>> sets;
+  std::vector<uint8_t> blocksIn;
   std::unordered_map<Key, uint32_t, Hash> memo;
   /// Words cut into bytes: 4 cells each.
   std::vector<std::unique_ptr<Cell[]>> splits;
