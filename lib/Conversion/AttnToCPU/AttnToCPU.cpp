@@ -95,7 +95,7 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
       if (auto documents = dyn_cast<DocumentsOp>(op))
         lowerDocuments(module, b, documents);
       else if (auto table = dyn_cast<BlockTableOp>(op))
-        lowerBlockTable(module, b, table);
+        lowerBlockTableToTasks(module, b, table);
       else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
         return signalPassFailure();
     }

@@ -241,7 +241,7 @@ void BlockTable::lower() {
   outliner.parallelFor(block.func, context, tasks, e.idx(0));
 }
 
-void mlir::attn::lowerBlockTable(ModuleOp module, OpBuilder &b,
+void mlir::attn::lowerBlockTableToTasks(ModuleOp module, OpBuilder &b,
                                  BlockTableOp op) {
   b.setInsertionPoint(op);
   // The lanes of the schedule that the block is made of, 48 = 3 * 16; slots are

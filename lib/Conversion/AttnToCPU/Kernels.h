@@ -13,7 +13,7 @@
 namespace mlir::attn {
 
 /// Lowers a block table: its rows are tasks of the pool (AttnToCPU/BlockTable.cpp).
-void lowerBlockTable(ModuleOp module, OpBuilder &b, BlockTableOp op);
+void lowerBlockTableToTasks(ModuleOp module, OpBuilder &b, BlockTableOp op);
 
 /// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
 /// `guarded`: the slower form that selects values of masked pairs away and never

@@ -189,7 +189,7 @@ struct ConvertAttnToGPUPass
     });
     for (Operation *op : ops) {
       for (Value operand : op->getOperands())
-        if (!isa<MemRefType>(operand.getType())) {
+        if (isa<TensorType>(operand.getType())) {
           op->emitOpError() << "expects buffers, but got " << operand.getType()
                             << "; bufferize first";
           return signalPassFailure();
@@ -198,7 +198,7 @@ struct ConvertAttnToGPUPass
         if (failed(lowerKeyLoop(module, b, loop)))
           return signalPassFailure();
       } else if (auto table = dyn_cast<BlockTableOp>(op)) {
-        lowerBlockTable(module, b, table);
+        lowerBlockTableToKernel(module, b, table);
       } else {
         lowerDocuments(module, b, cast<DocumentsOp>(op));
       }

@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace mlir::attn;
 
-void mlir::attn::lowerBlockTable(ModuleOp module, OpBuilder &b,
-                                 BlockTableOp op) {
+void mlir::attn::lowerBlockTableToKernel(ModuleOp module, OpBuilder &b,
+                                         BlockTableOp op) {
   b.setInsertionPoint(op);
   Location loc = op.getLoc();
   Emit e(b, loc, b.getF32Type(), /*lanes=*/0, /*hasFma=*/true,

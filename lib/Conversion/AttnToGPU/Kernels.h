@@ -52,7 +52,7 @@ struct ForwardShape {
 
 /// Lowers a block table to a kernel and its launch
 /// (AttnToGPU/BlockTableKernel.cpp).
-void lowerBlockTable(ModuleOp module, OpBuilder &b, BlockTableOp op);
+void lowerBlockTableToKernel(ModuleOp module, OpBuilder &b, BlockTableOp op);
 
 /// One block of queries, or one part of its keys (AttnToGPU/ForwardKernel.cpp).
 KernelModule::Kernel emitForward(Emit &e, KernelModule &kernels,
