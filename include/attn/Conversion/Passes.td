@@ -35,7 +35,7 @@ def ConvertAttnToGPU : Pass<"convert-attn-to-gpu", "::mlir::ModuleOp"> {
     guarded form that repeats blocks whose result is not finite.
 
     Refused with a reason: f64, elementary functions that have no polynomial, and
-    arithmetic on the elements of tensors outside of attention. docs/GPU.md walks
+    elements of tensors that the host would have to read. docs/GPU.md walks
     through one kernel.
 
     Example: test/Conversion/AttnToGPU/key-loop.mlir.

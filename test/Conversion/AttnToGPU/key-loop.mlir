@@ -35,7 +35,7 @@
 // Kernels get one struct by value.
 // CHECK: gpu.module @attn_kernels
 // CHECK: llvm.mlir.global external @attn_shared() {addr_space = 3 : i32, alignment = 16 : i64}
-// CHECK: gpu.func @attn_forward(%{{[a-z0-9]*}}: !llvm.struct<({{.*}})>) kernel attributes {known_block_size = array<i32: 128, 1, 1>
+// CHECK: gpu.func @attn_forward(%{{[a-z0-9]*}}: !llvm.struct<({{.*}})>) kernel attributes {{{.*}}known_block_size = array<i32: 128, 1, 1>
 // CHECK: nvvm.cp.async.shared.global {{.*}}, 16, cache = cg
 // CHECK: nvvm.cp.async.commit.group
 // The loop asks for the next tile, waits for its own, and multiplies.
