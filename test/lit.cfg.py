@@ -6,6 +6,7 @@
 import importlib.util
 import os
 import pathlib
+import shutil
 import sys
 
 import lit.formats
@@ -62,3 +63,5 @@ if config.host_triple.startswith("x86_64"):
     config.available_features.add("x86")
 if os.path.exists(config.attn_python):
     config.available_features.add("python")
+if shutil.which("ptxas"):
+    config.available_features.add("ptxas")

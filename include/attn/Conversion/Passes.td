@@ -27,15 +27,16 @@ def ConvertAttnToCPU : Pass<"convert-attn-to-cpu", "::mlir::ModuleOp"> {
 def ConvertAttnToGPU : Pass<"convert-attn-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Lowers key loops to GPU kernels and their launches";
   let description = [{
-    Before: `attn.key_loop` and `attn.documents` on buffers, scheduled for a GPU.
-    After: checks of sizes and values, workspaces, and calls of
-    `attnrt_gpu_launch`; and a `gpu.module` with three kernels per key loop: the
-    forward kernel (matrix instructions m16n8k16 for f16 and bf16, FMA for f32),
-    the merge of parts of the keys (few queries), and the guarded form that
-    repeats blocks whose result is not finite.
+    Before: `attn.key_loop`, `attn.block_table` and `attn.documents` on buffers,
+    scheduled for a GPU. After: checks of sizes and values, workspaces, and calls
+    of `attnrt_gpu_launch`; and a `gpu.module` with one kernel per block table and
+    three per key loop: the forward kernel (matrix instructions m16n8k16 for f16
+    and bf16, FMA for f32), the merge of parts of the keys (few queries), and the
+    guarded form that repeats blocks whose result is not finite.
 
-    Refused with a reason: f64, and arithmetic on the elements of tensors outside
-    of attention.
+    Refused with a reason: f64, elementary functions that have no polynomial, and
+    elements of tensors that the host would have to read. docs/GPU.md walks
+    through one kernel.
 
     Example: test/Conversion/AttnToGPU/key-loop.mlir.
   }];

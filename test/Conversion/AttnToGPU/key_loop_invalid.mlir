@@ -1,0 +1,50 @@
+// RUN: attn-opt %s --attn-stage-schedule=isa=sm_80 --attn-stage-plan --attn-stage-bufferize --attn-stage-gpu-kernels \
+// RUN:   --split-input-file --verify-diagnostics
+// What the conversion expects of the stages before it:
+// RUN: sed -n '/^func.func @f64/,/^}/p' %s | sed s/f64/f32/g \
+// RUN:   | attn-opt --attn-stage-schedule=isa=sm_80 --attn-stage-plan > %t.tensors
+// RUN: not attn-opt %t.tensors --convert-attn-to-gpu 2>&1 | FileCheck %s --check-prefix=TENSORS
+// RUN: attn-opt %t.tensors --attn-stage-bufferize | sed 's/, schedule = #attn.schedule<[^>]*>//' > %t.unscheduled
+// RUN: not attn-opt %t.unscheduled --convert-attn-to-gpu 2>&1 | FileCheck %s --check-prefix=UNSCHEDULED
+
+// TENSORS: error: 'attn.key_loop' op expects buffers, but got 'tensor<1x1x4x8xf32>'; bufferize first
+// UNSCHEDULED: error: 'attn.key_loop' op expects a schedule, but got none; run attn-schedule first
+
+// What a GPU program may not hold.
+
+func.func @f64(%q: tensor<1x1x4x8xf64>) -> tensor<1x1x4x8xf64> {
+  // expected-error@+1 {{expects f32, f16 or bf16 on a GPU, but got f64; compile for the CPU or convert to f32}}
+  %out = attn.attention %q, %q, %q
+      : tensor<1x1x4x8xf64>, tensor<1x1x4x8xf64>, tensor<1x1x4x8xf64> -> tensor<1x1x4x8xf64>
+  return %out : tensor<1x1x4x8xf64>
+}
+
+// -----
+
+// The device's memory cannot be read on the host, where control flow is decided.
+func.func @element_on_the_host(%q: tensor<1x1x4x8xf32>, %which: tensor<1xi1>) -> tensor<1x1x4x8xf32> {
+  %zero = arith.constant 0 : index
+  // expected-error@+1 {{expects attention, slices, concatenations and copies in a GPU program, but got arithmetic on a tensor's elements; do it before or after, or inside score_mod}}
+  %yes = tensor.extract %which[%zero] : tensor<1xi1>
+  %out = scf.if %yes -> tensor<1x1x4x8xf32> {
+    %once = attn.attention %q, %q, %q
+        : tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32> -> tensor<1x1x4x8xf32>
+    scf.yield %once : tensor<1x1x4x8xf32>
+  } else {
+    scf.yield %q : tensor<1x1x4x8xf32>
+  }
+  return %out : tensor<1x1x4x8xf32>
+}
+
+// -----
+
+func.func @no_polynomial(%q: tensor<1x1x4x8xf32>) -> tensor<1x1x4x8xf32> {
+  // expected-error@+1 {{expects an elementary function that GPU code can compute without a library, but got one that it cannot; compile for the CPU, or write it with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt}}
+  %out = attn.attention %q, %q, %q
+      score_mod {
+      ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+        %x = math.powf %s, %s : f32
+        attn.yield %x : f32
+      } : tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32> -> tensor<1x1x4x8xf32>
+  return %out : tensor<1x1x4x8xf32>
+}
