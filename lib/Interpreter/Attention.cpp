@@ -487,9 +487,15 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
   // The plain ways to compute; exact arithmetic takes the first.
   bool baseTwo = kPlain && mode.variant % 2 == 1;
   // Fused: the product of two floats is exact in double.
+  bool cutsOff = mode.matrixUnits && mantissaBits(storage) < 23;
   auto multiplyAdd = [&](T x, T y, T z) -> T {
-    return kPlain && baseTwo ? static_cast<T>(double(x) * double(y) + double(z))
-                             : x * y + z;
+    if (!kPlain || !baseTwo)
+      return x * y + z;
+    double sum = double(x) * double(y) + double(z);
+    T rounded = static_cast<T>(sum);
+    return cutsOff && std::fabs(rounded) > std::fabs(sum)
+               ? std::nextafter(rounded, T(0))
+               : rounded;
   };
   std::vector<int64_t> dimOrder = sumOrder(dim, mode.variant),
                        keyOrder = sumOrder(keys, mode.variant);

@@ -136,7 +136,8 @@ ResultComparison mlir::attn::compareResult(const Array &got,
 llvm::Expected<Comparison>
 mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
                               llvm::ArrayRef<Array> args,
-                              llvm::ArrayRef<Array> results) {
+                              llvm::ArrayRef<Array> results,
+                              bool matrixUnits) {
   RunFacts facts;
   InterpretOptions options;
   options.facts = &facts;
@@ -145,6 +146,7 @@ mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
     return oracle.takeError();
   options.arithmetic = Arithmetic::Plain;
   options.facts = nullptr;
+  options.matrixUnits = matrixUnits;
   // More variants where the program is small: few numbers leave more to luck.
   unsigned count = facts.visiblePairs < 2000     ? 24
                    : facts.visiblePairs < 100000 ? 8

@@ -29,6 +29,7 @@ using MutableRef = std::shared_ptr<Datum>;
 struct RunMode {
   Arithmetic arithmetic = Arithmetic::Exact;
   unsigned variant = 0;
+  bool matrixUnits = false;
   bool shapesOnly = false;
   RunFacts facts;
 };

@@ -366,6 +366,7 @@ mlir::attn::interpret(ModuleOp module, llvm::StringRef entry,
   RunMode mode;
   mode.arithmetic = options.arithmetic;
   mode.variant = options.variant;
+  mode.matrixUnits = options.matrixUnits;
   llvm::Expected<Values> values = run(module, entry, args, mode);
   if (!values)
     return values.takeError();

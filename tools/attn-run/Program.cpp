@@ -191,6 +191,7 @@ public:
         target = "cuda";
     }
   }
+  bool hasMatrixUnits() const override { return !device.empty(); }
   ~CompiledBackend() override {
     attnPackageClose(package);
     if (!path.empty())

@@ -70,6 +70,8 @@ public:
   virtual llvm::Expected<llvm::SmallVector<mlir::attn::Array>>
   toJudge(mlir::func::FuncOp entry, llvm::ArrayRef<mlir::attn::Array> args,
           const Outcome &outcome) = 0;
+  /// Whether products may come from the matrix units of a GPU.
+  virtual bool hasMatrixUnits() const { return false; }
 };
 
 /// Names that --backend takes.

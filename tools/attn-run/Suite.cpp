@@ -103,7 +103,8 @@ static void runOne(const Program &program, Backend &backend,
   if (!judged)
     return report.fail(where + llvm::toString(judged.takeError()));
   auto comparison =
-      compareWithOracle(program.module(), function.getName(), *inputs, *judged);
+      compareWithOracle(program.module(), function.getName(), *inputs, *judged,
+                        backend.hasMatrixUnits());
   if (!comparison)
     return report.fail(where + llvm::toString(comparison.takeError()));
   report.maxAbsError = std::max(report.maxAbsError, comparison->maxAbsError);

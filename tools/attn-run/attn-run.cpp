@@ -366,8 +366,9 @@ static llvm::Expected<int> runFile(const CommandLine &line) {
     auto judged = (*backend)->toJudge(*function, *inputs, *outcome);
     if (!judged)
       return judged.takeError();
-    auto comparison = compareWithOracle((*program)->module(),
-                                        function->getName(), *inputs, *judged);
+    auto comparison = compareWithOracle(
+        (*program)->module(), function->getName(), *inputs, *judged,
+        (*backend)->hasMatrixUnits());
     if (!comparison)
       return comparison.takeError();
     status = !comparison->pass;

@@ -68,11 +68,13 @@ ResultComparison compareResult(const Array &got, const Array &oracle,
                                const RunFacts &facts, bool isLse);
 
 /// Runs the oracle and plain arithmetic on the same inputs and judges each of
-/// `results` by the rule above.
+/// `results` by the rule above. `matrixUnits`: half of the plain variants add as
+/// the matrix units of a GPU may.
 llvm::Expected<Comparison> compareWithOracle(ModuleOp module,
                                              llvm::StringRef entry,
                                              llvm::ArrayRef<Array> args,
-                                             llvm::ArrayRef<Array> results);
+                                             llvm::ArrayRef<Array> results,
+                                             bool matrixUnits = false);
 
 } // namespace mlir::attn
 

@@ -51,6 +51,9 @@ struct InterpretOptions {
   /// the weights' sum multiplied in last, sums from back to front. Further even
   /// and odd numbers are these two with sums in shuffled orders.
   unsigned variant = 0;
+  /// Odd variants cut off sums of products of 16-bit numbers instead of rounding
+  /// them, as the matrix units of GPUs may.
+  bool matrixUnits = false;
   /// Filled when not null.
   RunFacts *facts = nullptr;
 };
