@@ -117,14 +117,18 @@ static bool compileKernels(Program &program, const Options &options,
     return false;
   for (llvm::json::Value &value : entries) {
     llvm::json::Array &notes = *value.getAsObject()->getArray("notes");
-    if (code.kernels.empty())
+    for (const KernelReport &kernel : code.kernels) {
+      std::string note = llvm::formatv("kernel {0}: {1} bytes of shared memory",
+                                       kernel.name, kernel.sharedBytes);
+      if (kernel.registers)
+        note += llvm::formatv(", {0} registers, 0 spills, {1} bytes of stack, "
+                              "{2} blocks of 128 threads per processor ({3})",
+                              kernel.registers, kernel.stackBytes,
+                              kernel.blocksPerProcessor, code.arch);
+      notes.push_back(note);
+    }
+    if (code.cubin.empty())
       notes.push_back(code.assembler);
-    for (const KernelReport &kernel : code.kernels)
-      notes.push_back(llvm::formatv("kernel {0}: {1} registers, {2} bytes of "
-                                    "stack, 0 spills ({3})",
-                                    kernel.name, kernel.registers,
-                                    kernel.stackBytes, code.arch)
-                          .str());
   }
   times.codegen +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
@@ -226,8 +230,8 @@ extern "C" int attnCompileToFile(const char *ir, size_t len,
 
 /// The PTX or the cubin of a program for a GPU.
 static void emitKernels(Program &program, const Options &options,
-                        AttnEmitKind kind, CompileTimes &times,
-                        AttnString *out, Fault &fault) {
+                        AttnEmitKind kind, CompileTimes &times, AttnString *out,
+                        Fault &fault) {
   if (options.target.gpu.empty()) {
     fault.set(FaultClass::Invalid,
               "expects a GPU as the target (cuda, sm_80, ...), but got '" +
@@ -382,9 +386,13 @@ extern "C" int attnExplain(const char *ir, size_t len,
             entry.getArray("notes")->push_back(note);
           entry["key_loops"] = std::move(loops);
         }
-        if (planned)
-          lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options,
-                times, refusal);
+        if (planned &&
+            lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options,
+                  times, refusal) &&
+            !options.target.gpu.empty()) {
+          DeviceCode code;
+          compileKernels(program, options, code, entries, times, refusal);
+        }
         if (refusal)
           explanation["refused"] = llvm::json::fixUTF8(refusal.text);
         explanation["entries"] = std::move(entries);

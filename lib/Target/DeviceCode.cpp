@@ -38,6 +38,12 @@ bool attn::generatePtx(ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
   gpu::GPUModuleOp kernels = kernelsOf(lowered);
   if (!kernels)
     return false;
+  for (auto func : kernels.getOps<LLVM::LLVMFuncOp>())
+    if (auto shared = func->getAttrOfType<IntegerAttr>("attn.shared_bytes")) {
+      KernelReport &kernel = code.kernels.emplace_back();
+      kernel.name = func.getName().str();
+      kernel.sharedBytes = shared.getInt();
+    }
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeAllTargets();
@@ -46,17 +52,22 @@ bool attn::generatePtx(ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
   });
   llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string error;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
-    return fault.set(FaultClass::Compile, "expects an LLVM with the NVPTX target, but got: " + error);
-  std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, arch, kPtxVersion, llvm::TargetOptions(), std::nullopt,
-                                  std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+    return fault.set(FaultClass::Compile,
+                     "expects an LLVM with the NVPTX target, but got: " +
+                         error);
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, arch, kPtxVersion, llvm::TargetOptions(), std::nullopt,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<ErrorHandler>(fault));
-  std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(kernels, context, "attn_kernels");
+  std::unique_ptr<llvm::Module> module =
+      translateModuleToLLVMIR(kernels, context, "attn_kernels");
   if (!module)
-    return fault.set(FaultClass::Compile, "the kernels do not translate to LLVM IR");
+    return fault.set(FaultClass::Compile,
+                     "the kernels do not translate to LLVM IR");
   module->setTargetTriple(machine->getTargetTriple());
   module->setDataLayout(machine->createDataLayout());
 
@@ -70,14 +81,18 @@ bool attn::generatePtx(ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(*module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(*module, modules);
 
   llvm::SmallVector<char, 0> text;
   llvm::raw_svector_ostream os(text);
   llvm::legacy::PassManager passes;
-  passes.add(llvm::createTargetTransformInfoWrapperPass(machine->getTargetIRAnalysis()));
-  if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    return fault.set(FaultClass::Compile, "LLVM cannot write PTX for " + arch.str());
+  passes.add(llvm::createTargetTransformInfoWrapperPass(
+      machine->getTargetIRAnalysis()));
+  if (machine->addPassesToEmitFile(passes, os, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile))
+    return fault.set(FaultClass::Compile,
+                     "LLVM cannot write PTX for " + arch.str());
   passes.run(*module);
   code.arch = arch.str();
   code.ptx.assign(text.data(), text.size());
@@ -85,9 +100,11 @@ bool attn::generatePtx(ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
 }
 
 /// A constant byte array, and its address in `type`'s field `index`.
-static LLVM::GlobalOp bytes(OpBuilder &b, Location loc, StringRef name, StringRef text) {
+static LLVM::GlobalOp bytes(OpBuilder &b, Location loc, StringRef name,
+                            StringRef text) {
   auto type = LLVM::LLVMArrayType::get(b.getI8Type(), text.size());
-  return LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::Internal, name,
+  return LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true,
+                                LLVM::Linkage::Internal, name,
                                 b.getStringAttr(text), /*alignment=*/64);
 }
 
@@ -101,11 +118,14 @@ void attn::embedDeviceCode(ModuleOp lowered, const DeviceCode &code) {
   Location loc = lowered.getLoc();
   b.setInsertionPointToStart(lowered.getBody());
   // Zero-terminated: the driver reads PTX as a C string.
-  LLVM::GlobalOp ptx = bytes(b, loc, "attn_gpu_ptx", code.ptx + std::string(1, 0));
-  LLVM::GlobalOp arch = bytes(b, loc, "attn_gpu_arch", code.arch + std::string(1, 0));
+  LLVM::GlobalOp ptx =
+      bytes(b, loc, "attn_gpu_ptx", code.ptx + std::string(1, 0));
+  LLVM::GlobalOp arch =
+      bytes(b, loc, "attn_gpu_arch", code.arch + std::string(1, 0));
   LLVM::GlobalOp cubin;
   if (!code.cubin.empty())
-    cubin = bytes(b, loc, "attn_gpu_cubin", StringRef(code.cubin.data(), code.cubin.size()));
+    cubin = bytes(b, loc, "attn_gpu_cubin",
+                  StringRef(code.cubin.data(), code.cubin.size()));
   Block *block = b.createBlock(&image.getInitializerRegion());
   b.setInsertionPointToStart(block);
   Type ptr = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();

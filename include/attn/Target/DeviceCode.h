@@ -20,13 +20,17 @@
 
 namespace attn {
 
-/// What ptxas says about a kernel.
+/// A kernel, and what ptxas says about it.
 struct KernelReport {
   std::string name;
+  /// Dynamic shared memory that it is launched with.
+  int64_t sharedBytes = 0;
   int registers = 0;
   /// Bytes of registers that did not fit, stored and loaded.
   int spillStores = 0, spillLoads = 0;
   int stackBytes = 0;
+  /// Blocks of 128 threads that fit one multiprocessor; 0 when not assembled.
+  int blocksPerProcessor = 0;
 };
 
 /// The device code of one program.
@@ -36,22 +40,23 @@ struct DeviceCode {
   std::string ptx;
   /// Empty without a ptxas.
   llvm::SmallVector<char, 0> cubin;
-  /// Empty without a ptxas.
+  /// In the order of the program; registers are 0 without a ptxas.
   std::vector<KernelReport> kernels;
   /// The ptxas that made the cubin, or why there is none.
   std::string assembler;
 };
 
-/// The PTX of the kernels in the program's gpu.module, which are in the LLVM and
-/// NVVM dialects. False without a fault when the program has no kernels.
-bool generatePtx(mlir::ModuleOp lowered, llvm::StringRef arch,
-                 DeviceCode &code, Fault &fault);
+/// The PTX of the kernels in the program's gpu.module, which are in the LLVM
+/// and NVVM dialects. False without a fault when the program has no kernels.
+bool generatePtx(mlir::ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
+                 Fault &fault);
 
 /// A ptxas: $ATTN_PTXAS, $CUDA_HOME/bin, $CUDA_ROOT/bin, the PATH,
 /// /usr/local/cuda/bin. Empty when there is none.
 std::string findPtxas();
 
-/// Assembles code.ptx for code.arch by `ptxas`. A kernel that spills is a fault.
+/// Assembles code.ptx for code.arch by `ptxas`. A kernel that spills is a
+/// fault.
 bool assemblePtx(llvm::StringRef ptxas, DeviceCode &code, Fault &fault);
 
 /// Puts the device code into the host's description of it and removes the

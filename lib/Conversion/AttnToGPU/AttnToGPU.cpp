@@ -89,17 +89,17 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   KernelModule::Kernel guard =
       emitGuard(e, kernels, host, work, shape.rows, guardShared);
 
+  if (failed(KernelModule::checkParams(op, forward)))
+    return failure();
   SmallVector<Value> values = host.values();
   values.append(work.values());
-  SmallVector<Type> types(ValueRange(values).getTypes());
   Value params = outliner.pack(values);
-  kernels.launch(e, forward, tasks, splits, kThreads, shape.sharedBytes, params,
-                 types);
+  kernels.launch(e, forward, tasks, splits, shape.sharedBytes, params);
   e.when(many, [&] {
     Value rows = e.mul(e.mul(host.batch, host.hq), host.sq);
-    kernels.launch(e, merge, rows, one, kThreads, 0, params, types);
+    kernels.launch(e, merge, rows, one, 0, params);
   });
-  kernels.launch(e, guard, tasks, one, kThreads, guardShared, params, types);
+  kernels.launch(e, guard, tasks, one, guardShared, params);
   outliner.call("attnrt_gpu_count_flags",
                 {arith::ConstantIntOp::create(b, loc, 0, 32),
                  outliner.address(work.flags), e.toI64(e.mul(tasks, splits))});
@@ -116,6 +116,7 @@ static StringRef intrinsicOf(Operation *op) {
       .Case<math::FmaOp>([](auto) { return "llvm.fma"; })
       .Case<math::SqrtOp>([](auto) { return "llvm.sqrt"; })
       .Case<math::AbsFOp>([](auto) { return "llvm.fabs"; })
+      .Case<math::Exp2Op>([](auto) { return "llvm.exp2"; })
       .Case<math::FloorOp>([](auto) { return "llvm.floor"; })
       .Case<math::CeilOp>([](auto) { return "llvm.ceil"; })
       .Case<math::RoundEvenOp>([](auto) { return "llvm.roundeven"; })
@@ -126,34 +127,71 @@ static StringRef intrinsicOf(Operation *op) {
 
 /// Elementary functions as polynomials: device code links no library.
 static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
+  kernels.walk([](math::RsqrtOp op) {
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Type type = op.getType();
+    Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, 1.0));
+    Value root = math::SqrtOp::create(b, loc, op.getOperand());
+    op.replaceAllUsesWith(arith::DivFOp::create(b, loc, one, root).getResult());
+    op.erase();
+  });
   RewritePatternSet patterns(kernels.getContext());
   populateMathPolynomialApproximationPatterns(patterns);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
     return failure();
-  WalkResult result =
-      kernels.walk([&](Operation *op) {
-        if (!isa<math::MathDialect>(op->getDialect()) ||
-            isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
-          return WalkResult::advance();
-        StringRef intrinsic = intrinsicOf(op);
-        if (intrinsic.empty()) {
-          op->emitOpError()
-              << "expects an elementary function that GPU code can compute "
-                 "without a "
-                 "library, but got one that it cannot; compile for the CPU, or "
-                 "write it "
-                 "with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt";
-          return WalkResult::interrupt();
-        }
-        OpBuilder b(op);
-        auto call = LLVM::CallIntrinsicOp::create(
-            b, op->getLoc(), op->getResult(0).getType(),
-            b.getStringAttr(intrinsic), op->getOperands());
-        op->replaceAllUsesWith(call->getResults());
-        op->erase();
-        return WalkResult::advance();
-      });
+  WalkResult result = kernels.walk([&](Operation *op) {
+    if (!isa<math::MathDialect>(op->getDialect()) ||
+        isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
+      return WalkResult::advance();
+    StringRef intrinsic = intrinsicOf(op);
+    if (intrinsic.empty()) {
+      op->emitOpError()
+          << "expects an elementary function of f32 that needs no library "
+             "on a GPU (exp, exp2, log, tanh, erf, sin, cos, asin, acos, atan, "
+             "sqrt, rsqrt), but got one of "
+          << op->getResult(0).getType()
+          << " that does; compile for the CPU, or write it otherwise";
+      return WalkResult::interrupt();
+    }
+    OpBuilder b(op);
+    auto call = LLVM::CallIntrinsicOp::create(
+        b, op->getLoc(), op->getResult(0).getType(), b.getStringAttr(intrinsic),
+        op->getOperands());
+    op->replaceAllUsesWith(call->getResults());
+    op->erase();
+    return WalkResult::advance();
+  });
   return success(!result.wasInterrupted());
+}
+
+/// Functions that tell the sizes of results run before any memory is looked at.
+static bool tellsSizes(Operation *op) {
+  auto func = op->getParentOfType<func::FuncOp>();
+  return func && func.getName().starts_with("attn_dims_");
+}
+
+/// Constants lie in the package, on the host: a call gets a copy on its device.
+static void uploadConstants(ModuleOp module, OpBuilder &b) {
+  SmallVector<memref::GetGlobalOp> constants;
+  module.walk([&](memref::GetGlobalOp op) {
+    if (!tellsSizes(op))
+      constants.push_back(op);
+  });
+  for (memref::GetGlobalOp op : constants) {
+    b.setInsertionPointAfter(op);
+    Location loc = op.getLoc();
+    auto type =
+        MemRefType::get(op.getType().getShape(), op.getType().getElementType());
+    int64_t bytes = type.getNumElements() *
+                    llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    Outliner outliner(module, b, loc);
+    Value copy = memref::AllocOp::create(b, loc, type);
+    op.getResult().replaceAllUsesWith(copy);
+    Value size = arith::ConstantIntOp::create(b, loc, bytes, /*width=*/64);
+    outliner.call("attnrt_gpu_upload",
+                  {outliner.address(copy), outliner.address(op), size});
+  }
 }
 
 /// Memory of a GPU call is on the device: the host must not touch it.
@@ -161,16 +199,19 @@ static LogicalResult refuseHostAccess(ModuleOp module) {
   WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<gpu::GPUModuleOp>(op))
       return WalkResult::skip();
-    auto func = op->getParentOfType<func::FuncOp>();
-    bool sizes = func && func.getName().starts_with(
-                             "attn_dims_"); // host memory, sizes alone
-    if (sizes || !isa<memref::LoadOp, memref::StoreOp>(op))
+    if (tellsSizes(op)) {
+      if (!isa<KeyLoopOp, DocumentsOp, BlockTableOp, scf::ParallelOp>(op))
+        return WalkResult::advance();
+      op->emitError() << "expects result sizes that follow from the sizes of "
+                         "the arguments in a GPU program, but got sizes that "
+                         "have to be computed; give the result static sizes";
+      return WalkResult::interrupt();
+    }
+    if (!isa<memref::LoadOp, memref::StoreOp>(op))
       return WalkResult::advance();
-    op->emitError() << "expects attention, slices, concatenations and copies "
-                       "in a GPU program, but "
-                       "got arithmetic on a tensor's elements; do it before or "
-                       "after, or inside "
-                       "score_mod";
+    op->emitError() << "expects a GPU program to compute with whole tensors, "
+                       "but got a single element that the host reads or "
+                       "writes; do it before or after, or inside score_mod";
     return WalkResult::interrupt();
   });
   return success(!result.wasInterrupted());
@@ -184,9 +225,10 @@ struct ConvertAttnToGPUPass
     OpBuilder b(&getContext());
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) {
-      if (isa<BlockTableOp, KeyLoopOp, DocumentsOp>(op))
+      if (isa<BlockTableOp, KeyLoopOp, DocumentsOp>(op) && !tellsSizes(op))
         ops.push_back(op);
     });
+    uploadConstants(module, b);
     for (Operation *op : ops) {
       for (Value operand : op->getOperands())
         if (isa<TensorType>(operand.getType())) {
@@ -203,6 +245,18 @@ struct ConvertAttnToGPUPass
         lowerDocuments(module, b, cast<DocumentsOp>(op));
       }
     }
+    SmallVector<scf::ParallelOp> loops;
+    module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<gpu::GPUModuleOp>(op))
+        return WalkResult::skip();
+      auto loop = dyn_cast<scf::ParallelOp>(op);
+      if (!loop || tellsSizes(loop))
+        return WalkResult::advance();
+      loops.push_back(loop);
+      return WalkResult::skip();
+    });
+    for (scf::ParallelOp loop : loops)
+      lowerParallelToKernel(module, b, loop);
     for (auto kernels : module.getOps<gpu::GPUModuleOp>())
       if (failed(expandMath(kernels)))
         return signalPassFailure();

@@ -34,8 +34,7 @@ void mlir::attn::lowerBlockTableToKernel(ModuleOp module, OpBuilder &b,
   for (int64_t axis = 0; axis < 4; ++axis)
     entries = e.mul(entries, e.dim(hostOut, axis));
 
-  KernelModule::Kernel kernel =
-      kernels.open("attn_block_table", types, kThreads);
+  KernelModule::Kernel kernel = kernels.open("attn_block_table", types);
   Warp warp(e);
   warp.open(kernel.shared);
   Value out = kernel.captured[0], group = kernel.captured[1],
@@ -106,7 +105,7 @@ void mlir::attn::lowerBlockTableToKernel(ModuleOp module, OpBuilder &b,
     e.store(e.select(has(all, 1), some, byte(0)), out, at);
   });
   kernels.close();
-  kernels.launch(e, kernel, entries, e.idx(1), kThreads, 4 * (kThreads / 32),
-                 outliner.pack(values), types);
+  kernels.launch(e, kernel, entries, e.idx(1), 4 * (kThreads / 32),
+                 outliner.pack(values));
   op.erase();
 }

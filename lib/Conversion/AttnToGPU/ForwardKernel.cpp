@@ -565,7 +565,7 @@ KernelModule::Kernel ForwardKernel::emit(KernelModule &kernels) {
   size_t own = captured.size();
   captured.append(work.values());
   KernelModule::Kernel kernel =
-      kernels.open("attn_forward", ValueRange(captured).getTypes(), kThreads);
+      kernels.open("attn_forward", ValueRange(captured).getTypes());
   view = host.over(ValueRange(kernel.captured).take_front(own));
   work = DeviceWork::over(ValueRange(kernel.captured).drop_front(own));
   warp.open(kernel.shared);

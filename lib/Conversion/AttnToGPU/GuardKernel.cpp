@@ -25,7 +25,7 @@ KernelModule::Kernel mlir::attn::emitGuard(Emit &e, KernelModule &kernels,
   size_t own = captured.size();
   captured.append(hostWork.values());
   KernelModule::Kernel kernel =
-      kernels.open("attn_guard", ValueRange(captured).getTypes(), kThreads);
+      kernels.open("attn_guard", ValueRange(captured).getTypes());
   LoopView view = host.over(ValueRange(kernel.captured).take_front(own));
   DeviceWork work =
       DeviceWork::over(ValueRange(kernel.captured).drop_front(own));

@@ -37,8 +37,7 @@ static LLVM::GlobalOp sharedMemory(gpu::GPUModuleOp home, OpBuilder &b,
       /*alignment=*/16, kSharedSpace);
 }
 
-KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured,
-                                        int64_t threads) {
+KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured) {
   saved = b.saveInsertionPoint();
   gpu::GPUModuleOp home = kernels();
   std::string name = stem.str();
@@ -50,7 +49,7 @@ KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured,
       gpu::GPUFuncOp::create(b, loc, name, b.getFunctionType({type}, {}));
   func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func.setKnownBlockSizeAttr(
-      b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+      b.getDenseI32ArrayAttr({static_cast<int32_t>(kThreads), 1, 1}));
   // One block per processor is enough: ptxas would rather spill than use a
   // register more than two or three blocks leave each other.
   func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
@@ -59,6 +58,17 @@ KernelModule::Kernel KernelModule::open(StringRef stem, TypeRange captured,
   b.setInsertionPointToStart(&entry);
   Kernel kernel{
       func, outliner.unpack(entry.getArgument(0), captured), {}, {}, {}};
+  // Laid out as the struct is: every field at a multiple of its size.
+  for (Type field : captured) {
+    int64_t bytes = 8;
+    if (auto buffer = dyn_cast<MemRefType>(field))
+      bytes = 8 * (3 + 2 * buffer.getRank()); // pointers, sizes and strides
+    else if (field.isIntOrFloat())
+      bytes = llvm::divideCeil(field.getIntOrFloatBitWidth(), 8);
+    kernel.paramBytes =
+        llvm::alignTo(kernel.paramBytes, std::min<int64_t>(bytes, 8)) + bytes;
+  }
+  kernel.paramBytes = llvm::alignTo(kernel.paramBytes, 8);
   kernel.shared = LLVM::AddressOfOp::create(b, loc, sharedMemory(home, b, loc));
   // The host passes memory of the device: loads and stores need not find out.
   for (Value &value : kernel.captured)
@@ -93,19 +103,21 @@ static LLVM::GlobalOp image(ModuleOp module, OpBuilder &b, Location loc) {
 }
 
 void KernelModule::launch(Emit &e, Kernel kernel, Value blocks, Value parts,
-                          int64_t threads, int64_t sharedBytes, Value params,
-                          TypeRange packed) {
-  // Pointers, sizes and strides: eight bytes each.
-  int64_t words = 0;
-  for (Type type : packed) {
-    auto buffer = dyn_cast<MemRefType>(type);
-    words += buffer ? 3 + 2 * buffer.getRank() : 1;
-  }
+                          int64_t sharedBytes, Value params) {
+  kernel.func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedBytes));
   auto i64 = [&](int64_t value) { return e.toI64(e.idx(value)); };
   outliner.call("attnrt_gpu_launch",
                 {LLVM::AddressOfOp::create(b, loc, image(module, b, loc)),
                  outliner.text(kernel.func.getName()), e.toI64(blocks),
                  e.toI64(parts), i64(1),
-                 arith::ConstantIntOp::create(b, loc, threads, 32),
-                 i64(sharedBytes), params, i64(8 * words)});
+                 arith::ConstantIntOp::create(b, loc, kThreads, 32),
+                 i64(sharedBytes), params, i64(kernel.paramBytes)});
+}
+
+LogicalResult KernelModule::checkParams(Operation *op, const Kernel &kernel) {
+  if (kernel.paramBytes <= kMostParamBytes)
+    return success();
+  return op->emitOpError() << "expects operands that " << kMostParamBytes
+                           << " bytes of kernel parameters describe, but got "
+                           << kernel.paramBytes << "; capture fewer tensors";
 }

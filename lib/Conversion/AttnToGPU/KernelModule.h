@@ -29,15 +29,18 @@ public:
     SmallVector<Value> captured;
     Value block, part; // block index along x and y
     Value shared;      // start of shared memory, ptr<3>
+    int64_t paramBytes = 0;
   };
-  Kernel open(StringRef stem, TypeRange captured, int64_t threads);
+  Kernel open(StringRef stem, TypeRange captured);
   void close();
 
-  /// On the host side: launches `blocks` x `parts` blocks with `values` packed
-  /// at `params`.
+  /// On the host side: launches `blocks` x `parts` blocks with `sharedBytes` of
+  /// shared memory and the values packed at `params`.
   void launch(Emit &e, Kernel kernel, Value blocks, Value parts,
-              int64_t threads, int64_t sharedBytes, Value params,
-              TypeRange packed);
+              int64_t sharedBytes, Value params);
+
+  /// Refuses a kernel whose parameters no launch takes.
+  static LogicalResult checkParams(Operation *op, const Kernel &kernel);
 
 private:
   gpu::GPUModuleOp kernels();
@@ -54,6 +57,12 @@ constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 
 /// The symbol of the host's description of the device code, an AttnGpuImage.
 constexpr StringLiteral kImageSymbol = "attn_gpu_image";
+/// Threads of every block.
+constexpr int64_t kThreads = 128;
+/// What PTX 8.0 allows a kernel.
+constexpr int64_t kMostParamBytes = 4096;
+/// On a kernel: the dynamic shared memory that it is launched with.
+constexpr StringLiteral kSharedBytesAttr = "attn.shared_bytes";
 /// The symbol of the gpu.module.
 constexpr StringLiteral kKernelsSymbol = "attn_kernels";
 

@@ -13,9 +13,6 @@
 
 namespace mlir::attn {
 
-/// Threads of every block.
-constexpr int64_t kThreads = 128;
-
 /// What the kernels of one key loop hand to each other, in the order of
 /// `values()`, which follow those of the view.
 struct DeviceWork {
@@ -53,6 +50,10 @@ struct ForwardShape {
 /// Lowers a block table to a kernel and its launch
 /// (AttnToGPU/BlockTableKernel.cpp).
 void lowerBlockTableToKernel(ModuleOp module, OpBuilder &b, BlockTableOp op);
+
+/// Lowers a loop over elements to a kernel and its launch
+/// (AttnToGPU/ElementwiseKernel.cpp); false when it is not one of those.
+bool lowerParallelToKernel(ModuleOp module, OpBuilder &b, scf::ParallelOp loop);
 
 /// One block of queries, or one part of its keys (AttnToGPU/ForwardKernel.cpp).
 KernelModule::Kernel emitForward(Emit &e, KernelModule &kernels,

@@ -48,7 +48,7 @@ KernelModule::Kernel mlir::attn::emitMerge(Emit &e, KernelModule &kernels,
   size_t own = captured.size();
   captured.append(hostWork.values());
   KernelModule::Kernel kernel =
-      kernels.open("attn_merge", ValueRange(captured).getTypes(), kThreads);
+      kernels.open("attn_merge", ValueRange(captured).getTypes());
   LoopView view = host.over(ValueRange(kernel.captured).take_front(own));
   DeviceWork work =
       DeviceWork::over(ValueRange(kernel.captured).drop_front(own));

@@ -87,6 +87,15 @@ void attnrt_gpu_launch(const AttnGpuImage *image, const char *kernel,
   call->leaveIfFailed(launchOn(*call->device(), launch));
 }
 
+void attnrt_gpu_upload(void *to, const void *constants, int64_t bytes) {
+  CallContext *call = threadState().call;
+  if (!call || !call->device())
+    fail(ATTN_INVALID, "internal error: an upload expects a call on a device, "
+                       "but got one on the CPU");
+  if (bytes > 0)
+    call->leaveIfFailed(call->device()->copyIn(to, constants, bytes));
+}
+
 void attnrt_gpu_count_flags(int32_t which, const int32_t *flags, int64_t n) {
   CallContext *call = threadState().call;
   if (!call || n <= 0 || (call->device() && !call->device()->countsFlags()))

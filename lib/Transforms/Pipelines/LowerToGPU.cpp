@@ -17,8 +17,8 @@
 using namespace mlir;
 
 void attn::buildLowerKeyLoopsToGPU(OpPassManager &pm) {
-  // Loops first: what they load and store on the host is refused.
-  pm.addPass(createConvertLinalgToLoopsPass());
+  // Arithmetic around attention: its loops become kernels as well.
+  pm.addPass(createConvertLinalgToParallelLoopsPass());
   pm.addPass(createConvertAttnToGPU());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

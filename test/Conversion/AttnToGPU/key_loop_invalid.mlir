@@ -24,7 +24,7 @@ func.func @f64(%q: tensor<1x1x4x8xf64>) -> tensor<1x1x4x8xf64> {
 // The device's memory cannot be read on the host, where control flow is decided.
 func.func @element_on_the_host(%q: tensor<1x1x4x8xf32>, %which: tensor<1xi1>) -> tensor<1x1x4x8xf32> {
   %zero = arith.constant 0 : index
-  // expected-error@+1 {{expects attention, slices, concatenations and copies in a GPU program, but got arithmetic on a tensor's elements; do it before or after, or inside score_mod}}
+  // expected-error@+1 {{expects a GPU program to compute with whole tensors, but got a single element that the host reads or writes; do it before or after, or inside score_mod}}
   %yes = tensor.extract %which[%zero] : tensor<1xi1>
   %out = scf.if %yes -> tensor<1x1x4x8xf32> {
     %once = attn.attention %q, %q, %q
@@ -39,7 +39,7 @@ func.func @element_on_the_host(%q: tensor<1x1x4x8xf32>, %which: tensor<1xi1>) ->
 // -----
 
 func.func @no_polynomial(%q: tensor<1x1x4x8xf32>) -> tensor<1x1x4x8xf32> {
-  // expected-error@+1 {{expects an elementary function that GPU code can compute without a library, but got one that it cannot; compile for the CPU, or write it with exp, log, tanh, erf, sin, cos, atan, asin, acos, sqrt}}
+  // expected-error@+1 {{expects an elementary function of f32 that needs no library on a GPU (exp, exp2, log, tanh, erf, sin, cos, asin, acos, atan, sqrt, rsqrt), but got one of 'f32' that does; compile for the CPU, or write it otherwise}}
   %out = attn.attention %q, %q, %q
       score_mod {
       ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32):
@@ -47,4 +47,23 @@ func.func @no_polynomial(%q: tensor<1x1x4x8xf32>) -> tensor<1x1x4x8xf32> {
         attn.yield %x : f32
       } : tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32> -> tensor<1x1x4x8xf32>
   return %out : tensor<1x1x4x8xf32>
+}
+
+// -----
+
+// The caller makes the results before anything runs.
+func.func @computed_size(%q: tensor<1x1x?x8xf32>) -> tensor<1x1x?x8xf32> {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %two = arith.constant 2 : index
+  %start = arith.constant 0.0 : f32
+  %n = tensor.dim %q, %two : tensor<1x1x?x8xf32>
+  // expected-error@+1 {{expects result sizes that follow from the sizes of the arguments in a GPU program, but got sizes that have to be computed; give the result static sizes}}
+  %first = tensor.splat %start[%n] : tensor<1x1x?x8xf32>
+  %last = scf.for %i = %zero to %n step %one iter_args(%x = %first) -> tensor<1x1x?x8xf32> {
+    %y = attn.attention %q, %x, %x
+        : tensor<1x1x?x8xf32>, tensor<1x1x?x8xf32>, tensor<1x1x?x8xf32> -> tensor<1x1x?x8xf32>
+    scf.yield %y : tensor<1x1x?x8xf32>
+  }
+  return %last : tensor<1x1x?x8xf32>
 }
