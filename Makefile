@@ -50,8 +50,9 @@ bench-check: build ## Measure, and fail where a figure misses its target.
 	@$(PYTHON) benchmarks/bench.py --check $(ARGS)
 
 .PHONY: figures-check
-figures-check: build ## Re-run README's marked commands and find its figures in their output.
+figures-check: build ## Re-run the commands marked in README and docs/GPU.md and find the figures in their output.
 	@$(PYTHON) scripts/figures_check.py README.md $(ARGS)
+	@$(PYTHON) scripts/figures_check.py docs/GPU.md $(ARGS)
 
 .PHONY: docs
 docs: build ## Write the generated pages of docs/ anew.

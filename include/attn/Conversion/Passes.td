@@ -30,13 +30,13 @@ def ConvertAttnToGPU : Pass<"convert-attn-to-gpu", "::mlir::ModuleOp"> {
     Before: `attn.key_loop`, `attn.block_table` and `attn.documents` on buffers,
     scheduled for a GPU. After: checks of sizes and values, workspaces, and calls
     of `attnrt_gpu_launch`; and a `gpu.module` with one kernel per block table and
-    three per key loop: the forward kernel (matrix instructions m16n8k16 for f16
+    per parallel loop over elements, and three per key loop: the forward kernel (matrix instructions m16n8k16 for f16
     and bf16, FMA for f32), the merge of parts of the keys (few queries), and the
     guarded form that repeats blocks whose result is not finite.
 
-    Refused with a reason: f64, elementary functions that have no polynomial, and
-    elements of tensors that the host would have to read. docs/GPU.md walks
-    through one kernel.
+    Refused with a reason: f64, elementary functions that need a library, elements
+    of tensors that the host would have to read, and operands that do not fit the
+    parameters of a kernel. docs/GPU.md walks through one kernel.
 
     Example: test/Conversion/AttnToGPU/key-loop.mlir.
   }];
