@@ -60,6 +60,8 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);
   ForwardShape shape(host);
+  if (std::string problem = shape.problem(host.schedule); !problem.empty())
+    return op.emitOpError() << problem;
 
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), shape.kt);
   // The cut depends on the number of keys and queries alone.

@@ -46,6 +46,30 @@ ForwardShape::ForwardShape(const LoopView &host) {
   sharedBytes = vAt + 2 * vStage();
 }
 
+/// What every GPU since sm_80 gives a block.
+static constexpr int64_t kMostShared = 99 << 10;
+
+std::string ForwardShape::problem(ScheduleAttr schedule) const {
+  auto wrong = [](StringRef what, int64_t want, int64_t got) {
+    return ("expects " + what + " of a GPU's schedule to be " + Twine(want) +
+            ", but got " + Twine(got))
+        .str();
+  };
+  int64_t strip = schedule.getLanes() * schedule.getQVectors();
+  if (strip != 16)
+    return wrong("lanes * q_vectors", 16, strip);
+  if (warps != kThreads / 32)
+    return wrong("strips", kThreads / 32, warps);
+  if (int64_t step = tensorCores ? 16 : 8; kt % step)
+    return wrong("kv_tile", llvm::alignTo(kt, step), kt);
+  if (sharedBytes > kMostShared)
+    return ("expects a kv_tile whose keys and values fit " +
+            Twine(kMostShared) + " bytes of shared memory, but got " +
+            Twine(kt) + ", which takes " + Twine(sharedBytes))
+        .str();
+  return "";
+}
+
 namespace {
 
 class ForwardKernel {

@@ -34,6 +34,9 @@ struct DeviceWork {
 struct ForwardShape {
   ForwardShape(const LoopView &host);
 
+  /// Why the kernel cannot be written for this schedule, or nothing.
+  std::string problem(ScheduleAttr schedule) const;
+
   bool tensorCores; // 16-bit inputs; f32 goes through FMA
   int64_t bytes;    // per element
   int64_t warps, rows, kt;

@@ -67,3 +67,48 @@ func.func @computed_size(%q: tensor<1x1x?x8xf32>) -> tensor<1x1x?x8xf32> {
   }
   return %last : tensor<1x1x?x8xf32>
 }
+
+// -----
+
+// Schedules written by hand that the kernel has no form for.
+func.func @rows_of_a_warp(%q: tensor<1x1x40x128xf16>) -> tensor<1x1x40x128xf16> {
+  // expected-error@+1 {{expects lanes * q_vectors of a GPU's schedule to be 16, but got 32}}
+  %out = attn.attention %q, %q, %q
+      {schedule = #attn.schedule<isa = "sm_80", lanes = 16, q_vectors = 2, strips = 4, key_rows = 8,
+                                 kv_tile = 64, few_rows = 16, split_keys = 512>}
+      : tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16> -> tensor<1x1x40x128xf16>
+  return %out : tensor<1x1x40x128xf16>
+}
+
+// -----
+
+func.func @warps(%q: tensor<1x1x40x128xf16>) -> tensor<1x1x40x128xf16> {
+  // expected-error@+1 {{expects strips of a GPU's schedule to be 4, but got 2}}
+  %out = attn.attention %q, %q, %q
+      {schedule = #attn.schedule<isa = "sm_80", lanes = 8, q_vectors = 2, strips = 2, key_rows = 8,
+                                 kv_tile = 64, few_rows = 16, split_keys = 512>}
+      : tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16> -> tensor<1x1x40x128xf16>
+  return %out : tensor<1x1x40x128xf16>
+}
+
+// -----
+
+func.func @half_a_fragment(%q: tensor<1x1x40x128xf16>) -> tensor<1x1x40x128xf16> {
+  // expected-error@+1 {{expects kv_tile of a GPU's schedule to be 32, but got 24}}
+  %out = attn.attention %q, %q, %q
+      {schedule = #attn.schedule<isa = "sm_80", lanes = 8, q_vectors = 2, strips = 4, key_rows = 8,
+                                 kv_tile = 24, few_rows = 16, split_keys = 512>}
+      : tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16> -> tensor<1x1x40x128xf16>
+  return %out : tensor<1x1x40x128xf16>
+}
+
+// -----
+
+func.func @shared_memory(%q: tensor<1x1x40x128xf16>) -> tensor<1x1x40x128xf16> {
+  // expected-error@+1 {{expects a kv_tile whose keys and values fit 101376 bytes of shared memory, but got 128, which takes 156672}}
+  %out = attn.attention %q, %q, %q
+      {schedule = #attn.schedule<isa = "sm_80", lanes = 8, q_vectors = 2, strips = 4, key_rows = 8,
+                                 kv_tile = 128, few_rows = 16, split_keys = 512>}
+      : tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16> -> tensor<1x1x40x128xf16>
+  return %out : tensor<1x1x40x128xf16>
+}

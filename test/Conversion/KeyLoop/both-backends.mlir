@@ -34,7 +34,7 @@
 // CPU: arith.cmpi sge, %{{.*}} : vector<16xi32>
 // CPU-LABEL: func.func private @attn_tile(
 // CPU: arith.subi %{{.*}}, %c777
-// CPU: arith.cmpi sge, %{{.*}} : vector<16xi32>
+// CPU: arith.cmpi sge, %{{.*}} : vector<8xi32>
 
 // GPU-LABEL: gpu.func @attn_block_table
 // GPU: arith.subi %{{.*}}, %c777

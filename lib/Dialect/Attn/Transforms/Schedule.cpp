@@ -38,7 +38,7 @@ ScheduleAttr gpuSchedule(AttentionOp op, StringRef isa) {
   int64_t width = std::max(cast<ShapedType>(op.getQ().getType()).getDimSize(axes.getQ()[3]),
                            cast<ShapedType>(op.getV().getType()).getDimSize(axes.getV()[3]));
   int64_t kvTile = bits == 16 ? (width <= 128 ? 64 : 32) : (width <= 64 ? 32 : width <= 128 ? 16 : 8);
-  return ScheduleAttr::get(op.getContext(), isa, /*lanes=*/16, /*q_vectors=*/1, /*strips=*/4,
+  return ScheduleAttr::get(op.getContext(), isa, /*lanes=*/8, /*q_vectors=*/2, /*strips=*/4,
                            /*key_rows=*/8, kvTile, /*few_rows=*/16, /*split_keys=*/512);
 }
 
