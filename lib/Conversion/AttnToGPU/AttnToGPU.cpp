@@ -119,6 +119,7 @@ static StringRef intrinsicOf(Operation *op) {
       .Case<math::SqrtOp>([](auto) { return "llvm.sqrt"; })
       .Case<math::AbsFOp>([](auto) { return "llvm.fabs"; })
       .Case<math::Exp2Op>([](auto) { return "llvm.exp2"; })
+      .Case<math::CtPopOp>([](auto) { return "llvm.ctpop"; })
       .Case<math::FloorOp>([](auto) { return "llvm.floor"; })
       .Case<math::CeilOp>([](auto) { return "llvm.ceil"; })
       .Case<math::RoundEvenOp>([](auto) { return "llvm.roundeven"; })
@@ -138,13 +139,22 @@ static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
     op.replaceAllUsesWith(arith::DivFOp::create(b, loc, one, root).getResult());
     op.erase();
   });
+  kernels.walk([](math::AbsIOp op) {
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(op.getType()));
+    Value negative = arith::SubIOp::create(b, loc, zero, op.getOperand());
+    op.replaceAllUsesWith(
+        arith::MaxSIOp::create(b, loc, op.getOperand(), negative).getResult());
+    op.erase();
+  });
   RewritePatternSet patterns(kernels.getContext());
+  math::populateExpansionPatterns(patterns, {"powf"});
   populateMathPolynomialApproximationPatterns(patterns);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
     return failure();
   WalkResult result = kernels.walk([&](Operation *op) {
-    if (!isa<math::MathDialect>(op->getDialect()) ||
-        isa<math::AbsIOp, math::CountLeadingZerosOp, math::CtPopOp>(op))
+    if (!isa<math::MathDialect>(op->getDialect()))
       return WalkResult::advance();
     StringRef intrinsic = intrinsicOf(op);
     if (intrinsic.empty()) {
