@@ -41,6 +41,10 @@ demo: build ## Generate text with SmolLM2-135M (PROMPT="..." ARGS="...").
 check: build ## Run every test (ARGS="--only lit,python" for parts).
 	@$(PYTHON) scripts/check.py --build $(BUILD) $(ARGS)
 
+.PHONY: check-gpu
+check-gpu: build ## Run on a GPU what `check` runs on the emulator; without one, say so.
+	@$(PYTHON) scripts/check.py --build $(BUILD) --device $(ARGS)
+
 .PHONY: bench
 bench: build ## Measure, and print the figures beside the machine's own peak.
 	@$(PYTHON) benchmarks/bench.py $(ARGS)

@@ -11,6 +11,9 @@ failed nothing and ran at least one test.
     scripts/check.py                     all parts
     scripts/check.py --only lit,python   some parts
     scripts/check.py --list              what the parts run
+    scripts/check.py --device            what needs a GPU; where there is none, all of it counts as skipped
+
+Lines `gpu summary: ...` that a part prints are shown again at the end.
 """
 
 from __future__ import annotations
@@ -100,6 +103,12 @@ class Part:
     command: list[str]
     count: Callable[[str], Counts | None]
     limit: float = 20.0
+    env: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+# On the emulator nothing needs machine code, so the suites there do without ptxas.
+NO_PTXAS = {"ATTN_PTXAS": ""}
+GPU_LINE = re.compile(r"^\.*gpu summary: (.*)$", re.M)
 
 
 def parts(build: Path) -> list[Part]:
@@ -108,8 +117,8 @@ def parts(build: Path) -> list[Part]:
     pytest = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     jobs = str(os.cpu_count() or 1)
     python = ROOT / "test" / "python"
-    # The random cases have a part, and so a time, of their own.
-    random = python / "test_random.py"
+    # The random cases have a part, and so a time, of their own; so have the GPU's kernels.
+    random, kernels = python / "test_random.py", python / "test_gpu_kernels.py"
     return [
         Part("lint", [*lit, "-sv", "--filter", r"Lint/"], count_lit, 5),
         Part("ctest", ["ctest", "--test-dir", str(build), "-j", jobs, "--output-on-failure"], count_ctest, 10),
@@ -120,13 +129,62 @@ def parts(build: Path) -> list[Part]:
             count_plain,
             15,
         ),
-        Part("python", [*pytest, str(python), f"--ignore={random}"], count_pytest, 25),
+        Part(
+            "gpu",
+            [str(build / "bin" / "attn-run"), "--suite", str(GPU_SUITE), "--backend=emulated"],
+            count_plain,
+            10,
+            NO_PTXAS,
+        ),
+        Part("gpu-kernels", [*pytest, "-s", str(kernels)], count_pytest, 10),
+        Part("python", [*pytest, str(python), f"--ignore={random}", f"--ignore={kernels}"], count_pytest, 25),
         Part("random", [*pytest, "-s", str(random)], count_pytest, 15),
     ]
 
 
-def run(part: Part) -> tuple[Counts, float, str]:
-    """Runs one part, passing its output through. Returns counts, minutes and what went wrong ('' for nothing)."""
+GPU_SUITE = ROOT / "test" / "Integration" / "GPU"
+
+
+def device_parts(build: Path) -> list[Part]:
+    """What runs on a GPU: the same programs, random programs and kernels as on the emulator, and the device tests."""
+    python = ROOT / "test" / "python"
+    files = [str(python / f"test_{name}.py") for name in ("random", "gpu_kernels", "devices")]
+    pytest = [sys.executable, "-m", "pytest", "-q", "-s", "-rs", "-p", "no:cacheprovider", "-m", "device"]
+    return [
+        Part(
+            "gpu",
+            [str(build / "bin" / "attn-run"), "--suite", str(GPU_SUITE), "--backend=cuda"],
+            count_plain,
+            10,
+        ),
+        Part("device", [*pytest, *files], count_pytest, 20),
+    ]
+
+
+def no_device() -> str:
+    """Why no GPU can be used; '' when one can."""
+    code = (
+        "import attn\n"
+        "found = [d for d in attn.devices() if d.name.startswith('cuda')]\n"
+        "print('' if any(d.available for d in found) else next((d.reason for d in found if d.reason), 'no device'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def count_device_tests(build: Path) -> int:
+    """How many tests device_parts would run."""
+    suite = sum("cuda" in path.open().readline() for path in GPU_SUITE.rglob("*.mlir"))
+    collect = [*device_parts(build)[-1].command, "--collect-only"]
+    done = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True)
+    return suite + sum("::" in line for line in done.stdout.splitlines())
+
+
+def run(part: Part) -> tuple[Counts, float, str, list[str]]:
+    """Runs one part, passing its output through.
+
+    Returns counts, minutes, what went wrong ('' for nothing) and its lines on GPU kernels.
+    """
     start = time.monotonic()
     text: list[str] = []
     try:
@@ -138,10 +196,11 @@ def run(part: Part) -> tuple[Counts, float, str]:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env={**os.environ, **part.env},
             start_new_session=True,
         )
     except OSError as error:
-        return Counts(failed=1), 0.0, f"did not start: {error}"
+        return Counts(failed=1), 0.0, f"did not start: {error}", []
     assert child.stdout is not None
 
     # A part that hangs must not hang the whole run: its process group goes when its time is up.
@@ -185,7 +244,7 @@ def run(part: Part) -> tuple[Counts, float, str]:
         counts.failed = 1
     elif counts.failed and not wrong:
         wrong = f"{counts.failed} failed"
-    return counts, minutes, wrong
+    return counts, minutes, wrong, GPU_LINE.findall("".join(text))
 
 
 def main(argv: list[str]) -> int:
@@ -193,9 +252,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="build tree (default: build)")
     parser.add_argument("--only", default="", help="names of parts, with commas between")
     parser.add_argument("--list", action="store_true", help="print the parts and their commands")
+    parser.add_argument("--device", action="store_true", help="what needs a GPU")
     args = parser.parse_args(argv)
 
-    everything = parts(args.build.resolve())
+    build = args.build.resolve()
+    everything = device_parts(build) if args.device else parts(build)
     if args.list:
         for part in everything:
             print(f"{part.name:12} {shlex.join(part.command)}")
@@ -205,6 +266,10 @@ def main(argv: list[str]) -> int:
     if unknown:
         parser.error(f"expects parts among {[p.name for p in everything]}, but got {unknown}")
     chosen = [p for p in everything if not names or p.name in names]
+    if args.device and (reason := no_device()):
+        print(f"no GPU, all of its tests are skipped: {reason}")
+        print(Counts(skipped=count_device_tests(build)), flush=True)
+        return 0
 
     results = []
     for part in chosen:
@@ -213,10 +278,15 @@ def main(argv: list[str]) -> int:
 
     print("\n===== summary")
     total = Counts()
-    for part, counts, minutes, wrong in results:
+    for part, counts, minutes, wrong, _ in results:
         total += counts
         print(f"{part.name:12} {minutes:6.2f} min   {counts}{'   FAILED: ' + wrong if wrong else ''}")
     print(f"{'all parts':12} {sum(r[2] for r in results):6.2f} min")
+    for part, counts, _, _, lines in results:
+        if part.name == "gpu":
+            print(f"gpu: {counts.passed} programs of test/Integration/GPU passed, {counts.failed} failed")
+        for line in lines:
+            print(f"gpu: {line}")
     print(total, flush=True)
     return 1 if any(r[3] for r in results) else 0
 

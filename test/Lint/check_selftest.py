@@ -33,7 +33,7 @@ for reader, text in [
 
 
 def part(name: str, script: str, limit: float = 1) -> None:
-    counts, _, wrong = check.run(check.Part(name, ["bash", "-c", script], check.count_plain, limit))
+    counts, _, wrong, _ = check.run(check.Part(name, ["bash", "-c", script], check.count_plain, limit))
     print(f"{name}: {counts}; {wrong or 'fine'}")
 
 
@@ -44,3 +44,6 @@ part("crashing", "echo 3 passed, 0 failed, 0 skipped; exit 7")
 part("silent", "true")
 part("empty", "echo 0 passed, 0 failed, 5 skipped")
 part("hanging", "echo 3 passed, 0 failed; sleep 60", 1 / 60)
+*_, lines = check.run(check.Part("gpu", ["bash", "-c", "echo .gpu summary: 3 $KERNELS; echo 1 passed, 0 failed"],
+                                 check.count_plain, 1, {"KERNELS": "kernels"}))
+print(f"gpu lines: {lines}")

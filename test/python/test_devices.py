@@ -232,6 +232,7 @@ def test_cuda_arrays_ask_for_cuda_code():
     assert text.strip() == "['cuda', 'cuda']"
 
 
+@pytest.mark.device
 @needs_gpu
 def test_torch_tensors_on_their_stream(add):
     torch = pytest.importorskip("torch")
