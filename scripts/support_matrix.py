@@ -14,8 +14,10 @@ the footnote. An operand or attribute of attn.attention without a row here is an
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
 import difflib
+import os
 import re
 import subprocess
 import sys
@@ -78,11 +80,13 @@ class Feature:
         regions = re.sub(r"\bS\b|(?<=x)S(?=>)", state, self.regions)
         attrs = f" {{{self.attrs}}}" if self.attrs else ""
         names, types = ("%out, %lse", f"{out}, tensor<?x4x?x{state}>") if self.lse else ("%out", out)
-        body = re.sub(r"\bQ\b", q, self.body).replace("LSE", f"tensor<?x4x?x{state}>")
+        twice = q.replace("x4x8x", "x4x16x")
+        body = re.sub(r"\bQ\b", q, self.body).replace("LSE", f"tensor<?x4x?x{state}>").replace("TWICE", twice)
+        computed, results = names, types
         if body:
             names, types = "%last", out
-        attention = (f"  {'%out, %lse' if self.lse else '%out'} = attn.attention %q, %k, %v {' '.join(lines)} {regions}{attrs} "
-                     f": {q}, {k}, {v} -> {out}{f', tensor<?x4x?x{state}>' if self.lse else ''}\n")
+        attention = (f"  {computed} = attn.attention %q, %k, %v {' '.join(lines)} {regions}{attrs} "
+                     f": {q}, {k}, {v} -> {results}\n")
         return f"func.func @main({', '.join(arguments)}) -> ({types}) {{\n{attention}{body}  return {names} : {types}\n}}\n"
 
 
@@ -188,7 +192,8 @@ CHOSEN = {"schedule"}
 
 def unlisted() -> set[str]:
     """Operands, attributes and regions of attn.attention that no row stands for."""
-    op = re.search(r"def Attn_AttentionOp.*?let arguments = \(ins(.*?)\);.*?let regions = \(region(.*?)\);", OPS.read_text(), re.S)
+    parts = r"def Attn_AttentionOp.*?let arguments = \(ins(.*?)\);.*?let regions = \(region(.*?)\);"
+    op = re.search(parts, OPS.read_text(), re.S)
     assert op
     there = set(re.findall(r"\$(\w+)", op[1] + op[2]))
     listed = set().union(*(feature.covers() for rows in SECTIONS.values() for feature in rows))
@@ -238,12 +243,17 @@ def page(attn_opt: Path) -> str:
                  f"none for {sorted(missing)}")
     columns = [(backend, dtype) for backend in BACKENDS for dtype in DTYPES]
     features = [feature for rows in SECTIONS.values() for feature in rows]
-    notes, found = Notes(), {}
-    for backend, dtype in columns:
-        programs = [twice(feature.program(dtype), dtype) for feature in features]
+    notes = Notes()
+
+    def ask_all(column: tuple[str, str]) -> list[str]:
+        backend, dtype = column
+        programs = [feature.program(dtype) for feature in features]
         programs += [Feature("", {"mask": "<causal>", "align": "bottom_right"}, d=d, dv=d, lse=True).program(dtype)
                      for d in HEAD_SIZES]
-        found[backend, dtype] = ask(attn_opt, backend, programs)
+        return ask(attn_opt, backend, programs)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(columns, pool.map(ask_all, columns)))
     out = [MARK, "# What runs where\n",
            "Each cell is what the compiler says of a small program with that feature; the numbers are its reasons. `cpu` is "
            "the CPU\nbackend, `gpu` is every GPU from sm_80 on, on CUDA as on the emulator. Features combine: what is taken "
@@ -262,10 +272,6 @@ def page(attn_opt: Path) -> str:
     if notes.texts:
         out.append("## Reasons\n\n" + "".join(f"{n}. {text}\n" for n, text in enumerate(notes.texts, 1)))
     return "\n".join(out)
-
-
-def twice(program: str, dtype: str) -> str:
-    return program.replace("TWICE", f"tensor<?x4x16x64x{dtype}>")
 
 
 def main() -> int:
