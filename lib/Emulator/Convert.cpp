@@ -314,10 +314,11 @@ void decodeCvt(Decoder &d) {
     if (!narrows && rounded)
       d.refuse("expects no rounding where the destination holds every value "
                "of the source");
+    // f32 to bf16, and plain bf16 to f32, which only appends zeros.
+    bool early = (from == Type::F32 && op.rounding == Rounding::Nearest) ||
+                 (to == Type::F32 && !op.ftz && !op.sat);
     if (to == Type::BF16 || from == Type::BF16)
-      d.needTarget(from == Type::F32 && op.rounding == Rounding::Nearest ? 80
-                                                                         : 90,
-                   "this conversion of bf16");
+      d.needTarget(early ? 80 : 90, "this conversion of bf16");
     if (mode != Integral::No && to != from)
       d.refuse("expects the same type twice for rounding to integers");
   } else if (toFloat) {

@@ -146,7 +146,17 @@ void ForwardKernel::copyRows(
     llvm::function_ref<Values(const LoopView::Row &, Value)> indices) {
   int64_t pieces = padded / shape.chunk, total = rowsAtMost * pieces;
   auto piece = [&](Value index, bool async) {
-    Value row = warp.div(index, pieces), column = warp.rem(index, pieces);
+    // Eight lanes write at a time. They take one row where its pieces come in
+    // eights, else eight rows at one column, which the odd pitch keeps apart.
+    Value row, column;
+    if (pieces % 8 == 0) {
+      row = warp.div(index, pieces);
+      column = warp.rem(index, pieces);
+    } else {
+      Value eights = warp.div(index, 8);
+      row = warp.add(warp.mul(warp.div(eights, pieces), 8), warp.rem(index, 8));
+      column = warp.rem(eights, pieces);
+    }
     Value target =
         warp.add(at, warp.add(warp.mul(row, pitch), warp.mul(column, 16)));
     Value inside = e.lt(e.toIndex(row), rowCount);
