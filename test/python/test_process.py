@@ -14,8 +14,10 @@ import time
 
 import pytest
 
+# A shell's background job ignores Ctrl-C, and its children inherit that: then Python installs no handler.
 PRELUDE = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
 import attn
 from attn import reference
