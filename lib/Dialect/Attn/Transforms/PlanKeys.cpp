@@ -334,7 +334,8 @@ void Planner::buildScore(KeyLoopOp loop) {
   };
   if (op.getSoftcap()) {
     double cap = op.getSoftcap()->convertToDouble();
-    Value inner = arith::MulFOp::create(b, loc, score, number(1.0 / cap));
+    // A rounded 1 / cap would cost a unit in the last place of large scores.
+    Value inner = arith::DivFOp::create(b, loc, score, number(cap));
     score = arith::MulFOp::create(b, loc, math::TanhOp::create(b, loc, inner), number(cap));
   }
   if (!op.getScoreMod().empty()) {
