@@ -146,7 +146,7 @@ private:
 
   void place(int64_t b, Slots &query, Slots &key);
   template <typename T>
-  llvm::Error compute(Datum &out, Datum *lse);
+  llvm::Error compute(Datum &out, Datum *lse, Datum *pairs);
 
   AttentionOp op;
   RunMode &mode;
@@ -478,7 +478,7 @@ static std::vector<int64_t> sumOrder(int64_t count, unsigned variant) {
 /// T is double, or float for plain arithmetic, where `storage` is the type
 /// that weights and results are rounded to.
 template <typename T>
-llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
+llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
   constexpr bool kPlain = std::is_same_v<T, float>;
   DType storage = q.data->dtype;
   auto rounded = [&](T value) {
@@ -516,9 +516,10 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
   std::optional<MaskNode> mask;
   if (op.getMask())
     mask.emplace(*op.getMask());
-  std::optional<ScalarProgram> scoreMod, maskMod;
+  std::optional<ScalarProgram> scoreMod, maskMod, probMod;
   for (auto [region, program] : {std::pair{&op.getScoreMod(), &scoreMod},
-                                 std::pair{&op.getMaskMod(), &maskMod}}) {
+                                 std::pair{&op.getMaskMod(), &maskMod},
+                                 std::pair{&op.getProbMod(), &probMod}}) {
     if (region->empty())
       continue;
     auto made = ScalarProgram::get(*region, captures, mode.arithmetic);
@@ -537,7 +538,11 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
   std::vector<T> keyColumns(dim * keys), values(keys * valueDim);
   std::vector<T> scores(keys), weights(keys), sums(valueDim);
   std::vector<double> largestValue(keys);
-  std::vector<char> present(keys), visible(keys);
+  std::vector<char> present(keys), visible(keys), unmasked(keys);
+  // What is told of single pairs: of every slot, hidden or not.
+  std::optional<ScoresKind> told = op.getScoresKind();
+  bool tellsHidden =
+      told == ScoresKind::Product || told == ScoresKind::Softcapped;
   std::vector<int64_t> seen;
   Slots query, key;
   std::string fault;
@@ -554,7 +559,7 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
         }
         present[j] = j < key.length && pool >= 0;
         largestValue[j] = 0;
-        if (!present[j])
+        if (!present[j] && !(tellsHidden && pool >= 0))
           continue;
         int64_t keyRow = k.rowAt(pool, kvHead, slot);
         for (int64_t d = 0; d < dim; ++d)
@@ -604,7 +609,8 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
           // what the hidden ones give is never looked at.
           std::fill(scores.begin(), scores.end(), T(0));
           int64_t queryRow = q.rowAt(b, h, i);
-          bool few = static_cast<int64_t>(seen.size()) < keys / 4;
+          bool few =
+              !tellsHidden && static_cast<int64_t>(seen.size()) < keys / 4;
           for (int64_t d : dimOrder) {
             T factor = static_cast<T>(q.data->floats[queryRow + d]);
             const T *column = keyColumns.data() + d * keys;
@@ -615,6 +621,24 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
               for (int64_t j = 0; j < keys; ++j)
                 scores[j] = multiplyAdd(factor, column[j], scores[j]);
           }
+
+          auto tell = [&](int64_t j, T value) {
+            int64_t row = (b * queryHeads + h) * queries + i;
+            pairs->floats[row * keys + j] = rounded(value);
+          };
+          for (int64_t j = 0; pairs && j < keys; ++j) {
+            // A slot of a missing page has no key; its product is 0.
+            bool stored =
+                !table ||
+                table->ints[pages.at(b, kvHead, 0, j / pageSize)] >= 0;
+            T product = stored ? scores[j] * scale : T(0);
+            if (told == ScoresKind::Softcapped && op.getSoftcap())
+              product = softcap * std::tanh(product / softcap);
+            tell(j, tellsHidden                 ? product
+                    : told == ScoresKind::Score ? T(-INFINITY)
+                                                : T(0));
+          }
+          unmasked = visible;
 
           T sink = sinks ? static_cast<T>(sinks->floats[h]) : T(-INFINITY);
           T largest = sink;
@@ -644,6 +668,8 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
               score = weight == T(-INFINITY) ? weight : score + weight;
             }
             scores[j] = score;
+            if (told == ScoresKind::Score)
+              tell(j, score);
             if (score == T(-INFINITY)) {
               visible[j] = false; // -inf hides its key as a mask would.
               continue;
@@ -665,6 +691,9 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
           if (poisoned) {
             std::fill(sums.begin(), sums.end(), T(NAN));
             rowLse = T(NAN);
+            for (int64_t j : seen)
+              if (told == ScoresKind::Weight && visible[j])
+                tell(j, T(NAN));
           } else if (largest == T(INFINITY)) {
             rowLse = T(INFINITY); // A sink of +inf takes all the weight.
           } else if (largest != T(-INFINITY)) {
@@ -685,14 +714,33 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse) {
             rowLse = baseTwo ? (top + std::log2(total)) * T(0.6931471805599453)
                              : top + std::log(total);
             for (int64_t j : keyOrder) {
-              if (!visible[j])
+              if (!(probMod ? unmasked : visible)[j])
                 continue;
-              T weight = rounded(baseTwo ? weights[j] : weights[j] / total);
+              T weight = visible[j] ? weights[j] : T(0);
+              // What is asked of a single weight is asked of the whole one.
+              if (!baseTwo || probMod)
+                weight /= total;
+              if (told == ScoresKind::Weight && visible[j])
+                tell(j, weights[j] / total);
+              if (probMod) {
+                Scalar arguments[] = {{weight, 0},
+                                      {0, b},
+                                      {0, h},
+                                      {0, query.positions[i]},
+                                      {0, key.positions[j]}};
+                weight = static_cast<T>(probMod->run(arguments, fault).f);
+                if (!fault.empty())
+                  return fail(fault);
+                // A key that its score hides counts only if it got a weight.
+                if (!visible[j] && weight == T(0))
+                  continue;
+              }
+              weight = rounded(weight);
               const T *row = values.data() + j * valueDim;
               for (int64_t e = 0; e < valueDim; ++e)
                 sums[e] = multiplyAdd(weight, row[e], sums[e]);
             }
-            if (baseTwo) {
+            if (baseTwo && !probMod) {
               T share = T(1) / total;
               for (T &sum : sums)
                 sum *= share;
@@ -731,6 +779,15 @@ llvm::Expected<SmallVector<Ref>> Attention::run() {
     lse->isLse = true;
     results.push_back(lse);
   }
+  MutableRef pairs;
+  if (op.getScores()) {
+    auto made = makeDatum(op, *dtypeOf(op.getScores().getType()),
+                          {batch, queryHeads, queries, keys}, compute);
+    if (!made)
+      return made.takeError();
+    pairs = *made;
+    results.push_back(pairs);
+  }
   if (!compute)
     return results;
   if (llvm::Error error = checkValues())
@@ -739,8 +796,9 @@ llvm::Expected<SmallVector<Ref>> Attention::run() {
     mode.facts.coarsest = q.data->dtype;
   bool inFloat =
       mode.arithmetic == Arithmetic::Plain && q.data->dtype != DType::F64;
-  if (llvm::Error error = inFloat ? this->compute<float>(**out, lse.get())
-                                  : this->compute<double>(**out, lse.get()))
+  if (llvm::Error error =
+          inFloat ? this->compute<float>(**out, lse.get(), pairs.get())
+                  : this->compute<double>(**out, lse.get(), pairs.get()))
     return error;
   return results;
 }

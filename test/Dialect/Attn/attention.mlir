@@ -148,3 +148,36 @@ func.func @generators(%q: tensor<?x4xf32> {attn.input = #attn.gen<"normal", [1.0
                       %cu: tensor<?xi32> {attn.input = #attn.gen<"cu_seqlens">}) {
   return
 }
+
+// A number per pair as a third result, or as a second one; its shape does not follow the axes.
+// CHECK-LABEL: func.func @scores
+// CHECK: %{{.*}}, %{{.*}}, %{{.*}} = attn.attention
+// CHECK-SAME: -> tensor<2x4x16x64xbf16>, tensor<2x4x16xf32> scores score : tensor<2x4x16x9xbf16>
+// CHECK: %{{.*}}, %{{.*}} = attn.attention
+// CHECK-SAME: -> tensor<?x?x4x8xf32> scores product : tensor<?x4x?x?xf32>
+func.func @scores(%q: tensor<2x4x16x64xbf16>, %k: tensor<2x2x9x64xbf16>, %r: tensor<?x?x4x8xf32>) {
+  %out, %lse, %scores = attn.attention %q, %k, %k
+      : tensor<2x4x16x64xbf16>, tensor<2x2x9x64xbf16>, tensor<2x2x9x64xbf16>
+      -> tensor<2x4x16x64xbf16>, tensor<2x4x16xf32> scores score : tensor<2x4x16x9xbf16>
+  %out1, %scores1 = attn.attention %r, %r, %r
+      {axes = #attn.axes<q = [b, i, hq, d], k = [b, j, hkv, d], v = [b, j, hkv, e]>}
+      : tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>
+      -> tensor<?x?x4x8xf32> scores product : tensor<?x4x?x?xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @prob_mod
+// CHECK: captures(%{{.*}} : tensor<4xf32>)
+// CHECK-SAME: prob_mod {
+// CHECK-NEXT: ^bb0(%[[P:.*]]: f32, %{{.*}}: i32, %[[H:.*]]: i32, %{{.*}}: i32, %{{.*}}: i32, %[[T:.*]]: tensor<4xf32>):
+// CHECK: attn.load %[[T]][%[[H]]]
+func.func @prob_mod(%q: tensor<2x4x16x64xf32>, %t: tensor<4xf32>) {
+  %out = attn.attention %q, %q, %q captures(%t : tensor<4xf32>)
+      prob_mod {
+      ^bb0(%p: f32, %b: i32, %h: i32, %i: i32, %j: i32, %of_head: tensor<4xf32>):
+        %f = attn.load %of_head[%h] : tensor<4xf32>
+        %r = arith.mulf %p, %f : f32
+        attn.yield %r : f32
+      } : tensor<2x4x16x64xf32>, tensor<2x4x16x64xf32>, tensor<2x4x16x64xf32> -> tensor<2x4x16x64xf32>
+  return
+}

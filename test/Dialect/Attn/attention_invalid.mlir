@@ -718,7 +718,7 @@ func.func @attention_c31_region_with_a_loop(%q: tensor<2x8x16x64xf32>, %k: tenso
 // -----
 
 func.func @attention_c32_captures_without_region(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %v: tensor<2x2x16x64xf32>, %x: tensor<8xf32>) {
-  // expected-error@+1 {{'attn.attention' op expects captures to come with score_mod or mask_mod, but got 1 captures and no region}}
+  // expected-error@+1 {{'attn.attention' op expects captures to come with score_mod, mask_mod or prob_mod, but got 1 captures and no region}}
   %out = attn.attention %q, %k, %v captures(%x : tensor<8xf32>)
       : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
   return
@@ -843,5 +843,65 @@ func.func @yield_c1_two_values(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf
         %p = arith.cmpi sle, %j, %i : i32
         attn.yield %p, %p : i1, i1
       } : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c36_kind_without_a_result(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects a result scores and its kind together, but got only the kind}}
+  %out = attn.attention %q, %k, %k
+      : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32> scores weight
+  return
+}
+
+// -----
+
+func.func @attention_c36_result_without_a_kind(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects a result scores and its kind together, but got only the result}}
+  %out, %s = attn.attention %q, %k, %k
+      : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32> : tensor<2x8x16x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c37_key_heads(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x9x64xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects scores to be [2, 8, 16, 9] of 'f32', but got [2, 2, 16, 9] of 'f32'}}
+  %out, %s = attn.attention %q, %k, %k
+      : tensor<2x8x16x64xf32>, tensor<2x2x9x64xf32>, tensor<2x2x9x64xf32> -> tensor<2x8x16x64xf32> scores score : tensor<2x2x16x9xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c37_type(%q: tensor<2x8x16x64xbf16>, %k: tensor<2x2x9x64xbf16>) {
+  // expected-error@+1 {{'attn.attention' op expects scores to be [2, 8, 16, 9] of 'bf16', but got [2, 8, 16, 9] of 'f32'}}
+  %out, %s = attn.attention %q, %k, %k
+      : tensor<2x8x16x64xbf16>, tensor<2x2x9x64xbf16>, tensor<2x2x9x64xbf16> -> tensor<2x8x16x64xbf16> scores score : tensor<2x8x16x9xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c38_no_indices(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects prob_mod to take (weight, b, h, i, j) as ('f32', 'i32', 'i32', 'i32', 'i32'), but got ('f32')}}
+  %out = attn.attention %q, %k, %k
+      prob_mod {
+      ^bb0(%p: f32):
+        attn.yield %p : f32
+      } : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c38_weight_of_f64(%q: tensor<2x8x16x64xf64>, %k: tensor<2x2x16x64xf64>) {
+  // expected-error@+1 {{'attn.attention' op expects prob_mod to take (weight, b, h, i, j) as ('f64', 'i32', 'i32', 'i32', 'i32'), but got ('f32', 'i32', 'i32', 'i32', 'i32')}}
+  %out = attn.attention %q, %k, %k
+      prob_mod {
+      ^bb0(%p: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+        attn.yield %p : f32
+      } : tensor<2x8x16x64xf64>, tensor<2x2x16x64xf64>, tensor<2x2x16x64xf64> -> tensor<2x8x16x64xf64>
   return
 }

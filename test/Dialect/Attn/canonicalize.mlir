@@ -135,3 +135,41 @@ func.func @merge_one(%o: tensor<4x8xf32>, %l: tensor<4xf32>) -> (tensor<4x8xf32>
   %r:2 = attn.merge_states outs(%o : tensor<4x8xf32>) lses(%l : tensor<4xf32>) -> tensor<4x8xf32>, tensor<4xf32>
   return %r#0, %r#1 : tensor<4x8xf32>, tensor<4xf32>
 }
+
+// Scores that nobody reads are not made; what else the op says stays.
+// CHECK-LABEL: func.func @unused_scores
+// CHECK: %[[OUT:.*]], %[[LSE:.*]] = attn.attention
+// CHECK-NOT: scores
+// CHECK: return %[[OUT]], %[[LSE]]
+func.func @unused_scores(%q: tensor<1x2x4x8xf32>) -> (tensor<1x2x4x8xf32>, tensor<1x2x4xf32>) {
+  %out, %lse, %s = attn.attention %q, %q, %q mask <causal>
+      score_mod {
+      ^bb0(%x: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+        %r = arith.addf %x, %x : f32
+        attn.yield %r : f32
+      } : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>
+      -> tensor<1x2x4x8xf32>, tensor<1x2x4xf32> scores weight : tensor<1x2x4x4xf32>
+  return %out, %lse : tensor<1x2x4x8xf32>, tensor<1x2x4xf32>
+}
+
+// CHECK-LABEL: func.func @read_scores
+// CHECK: scores weight
+func.func @read_scores(%q: tensor<1x2x4x8xf32>) -> tensor<1x2x4x4xf32> {
+  %out, %s = attn.attention %q, %q, %q
+      : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32> -> tensor<1x2x4x8xf32> scores weight : tensor<1x2x4x4xf32>
+  return %s : tensor<1x2x4x4xf32>
+}
+
+// A prob_mod that changes nothing goes, with the captures that only it read.
+// CHECK-LABEL: func.func @trivial_prob_mod
+// CHECK: attn.attention
+// CHECK-NOT: captures
+// CHECK-NOT: prob_mod
+func.func @trivial_prob_mod(%q: tensor<1x2x4x8xf32>, %t: tensor<2xf32>) -> tensor<1x2x4x8xf32> {
+  %out = attn.attention %q, %q, %q captures(%t : tensor<2xf32>)
+      prob_mod {
+      ^bb0(%p: f32, %b: i32, %h: i32, %i: i32, %j: i32, %c: tensor<2xf32>):
+        attn.yield %p : f32
+      } : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32> -> tensor<1x2x4x8xf32>
+  return %out : tensor<1x2x4x8xf32>
+}

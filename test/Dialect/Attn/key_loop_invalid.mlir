@@ -16,13 +16,26 @@ func.func @key_loop_c1_role_without_operand(%q: memref<1x1x4x8xf32>) {
 // -----
 
 func.func @key_loop_c2_three_outs(%q: memref<1x1x4x8xf32>) {
-  // expected-error@+1 {{'attn.key_loop' op expects out, or out and lse, but got 3 outs}}
+  // expected-error@+1 {{'attn.key_loop' op expects out, or out and lse, or with a kind of scores out, lse and scores, but got 3 outs}}
   attn.key_loop ins(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
       aux [] outs(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
       range {
       ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index):
         attn.yield %i0, %i0, %sk, %sk : index, index, index, index
       } {scale = 1.0 : f64}
+  return
+}
+
+// -----
+
+func.func @key_loop_c2_kind_and_two_outs(%q: memref<1x1x4x8xf32>) {
+  // expected-error@+1 {{but got 2 outs and a kind}}
+  attn.key_loop ins(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
+      aux [] outs(%q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
+      range {
+      ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index):
+        attn.yield %i0, %i0, %sk, %sk : index, index, index, index
+      } scores weight {scale = 1.0 : f64}
   return
 }
 

@@ -18,6 +18,16 @@ using namespace mlir::attn;
 // Result shapes
 //===----------------------------------------------------------------------===//
 
+/// Key slots of a page table: 5 pages of 16 are 80.
+static OpFoldResult slotCount(OpBuilder &builder, AttentionOp op) {
+  OpFoldResult pages = tensor::getMixedSize(builder, op.getLoc(), op.getPageTable(), 2);
+  int64_t size = *op.getPageSize();
+  if (std::optional<int64_t> known = getConstantIntValue(pages))
+    return builder.getIndexAttr(*known * size);
+  Value factor = arith::ConstantIndexOp::create(builder, op.getLoc(), size);
+  return arith::MulIOp::create(builder, op.getLoc(), cast<Value>(pages), factor).getResult();
+}
+
 LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder,
                                              ReifiedRankedShapedTypeDims &shapes) {
   // out and lse follow q's axis order; only the last axis of out is v's.
@@ -27,6 +37,11 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder,
   SmallVector<OpFoldResult> lse = {out[getAxesOrDefault().getQ()[kBatch]],
                                    out[getAxesOrDefault().getQ()[kHead]],
                                    out[getAxesOrDefault().getQ()[kSeq]]};
+  SmallVector<OpFoldResult> scores = lse;
+  if (getScores())
+    scores.push_back(isPaged() ? slotCount(builder, *this)
+                               : tensor::getMixedSize(builder, getLoc(), getK(),
+                                                      getAxesOrDefault().getK()[kSeq]));
   out[3] = builder.getIndexAttr(getVDim(kDim));
   auto refine = [&](Value result, SmallVector<OpFoldResult> sizes) {
     auto type = cast<RankedTensorType>(result.getType());
@@ -38,6 +53,8 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder,
   refine(getOut(), out);
   if (getLse())
     refine(getLse(), lse);
+  if (getScores())
+    refine(getScores(), scores);
   return success();
 }
 
@@ -87,21 +104,22 @@ struct SimplifyMask : OpRewritePattern<AttentionOp> {
   }
 };
 
-/// A mask_mod that always yields true goes, and one score_mod that yields the
-/// score unchanged; captures that nobody reads any more go with them.
+/// A mask_mod that always yields true goes, and a score_mod or prob_mod that yields
+/// its number unchanged; captures that nobody reads any more go with them.
 struct DropTrivialRegions : OpRewritePattern<AttentionOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
-    bool dropMask = false, dropScore = false;
+    bool dropMask = false;
+    auto yieldsItsNumber = [](Region &region) {
+      return !region.empty() &&
+             region.front().getTerminator()->getOperand(0) == region.front().getArgument(0);
+    };
+    bool dropScore = yieldsItsNumber(op.getScoreMod()), dropProb = yieldsItsNumber(op.getProbMod());
     if (!op.getMaskMod().empty()) {
       Value result = op.getMaskMod().front().getTerminator()->getOperand(0);
       dropMask = isConstantIntValue(result, -1) || isConstantIntValue(result, 1);
     }
-    if (!op.getScoreMod().empty()) {
-      Block &block = op.getScoreMod().front();
-      dropScore = block.getTerminator()->getOperand(0) == block.getArgument(0);
-    }
-    if (!dropMask && !dropScore)
+    if (!dropMask && !dropScore && !dropProb)
       return rewriter.notifyMatchFailure(op, "no trivial region");
     rewriter.modifyOpInPlace(op, [&] {
       auto drop = [](Region &region) {
@@ -112,9 +130,34 @@ struct DropTrivialRegions : OpRewritePattern<AttentionOp> {
         drop(op.getMaskMod());
       if (dropScore)
         drop(op.getScoreMod());
-      if (op.getScoreMod().empty() && op.getMaskMod().empty())
+      if (dropProb)
+        drop(op.getProbMod());
+      if (op.getScoreMod().empty() && op.getMaskMod().empty() && op.getProbMod().empty())
         op.getCapturesMutable().clear();
     });
+    return success();
+  }
+};
+
+/// Scores that nobody reads are not made.
+struct DropUnusedScores : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    if (!op.getScores() || !op.getScores().use_empty())
+      return rewriter.notifyMatchFailure(op, "no unused scores");
+    OperationState state(op.getLoc(), op->getName());
+    state.addOperands(op->getOperands());
+    SmallVector<Type> types(llvm::drop_end(op->getResultTypes()));
+    state.addTypes(types);
+    state.propertiesAttr = op->getPropertiesAsAttribute();
+    for (Region &region : op->getRegions())
+      state.addRegion()->takeBody(region);
+    auto plain = cast<AttentionOp>(rewriter.create(state));
+    plain.removeScoresKindAttr();
+    plain.getProperties().setResultSegmentSizes({1, op.getLse() ? 1 : 0, 0});
+    for (auto [old, value] : llvm::zip(op->getResults(), plain->getResults()))
+      rewriter.replaceAllUsesWith(old, value);
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -160,7 +203,7 @@ struct FoldEmptyKeys : OpRewritePattern<AttentionOp> {
 } // namespace
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<SimplifyMask, DropTrivialRegions, DropDefaultAxes, FoldEmptyKeys>(context);
+  patterns.add<SimplifyMask, DropTrivialRegions, DropDefaultAxes, DropUnusedScores, FoldEmptyKeys>(context);
 }
 
 //===----------------------------------------------------------------------===//

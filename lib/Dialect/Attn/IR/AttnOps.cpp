@@ -57,7 +57,8 @@ bool AttentionOp::readsPositions() {
     return !region.empty() && region.front().getNumArguments() > index &&
            !region.front().getArgument(index).use_empty();
   };
-  return readsQueryPosition(getScoreMod(), 3) || readsQueryPosition(getMaskMod(), 2);
+  return readsQueryPosition(getScoreMod(), 3) || readsQueryPosition(getMaskMod(), 2) ||
+         readsQueryPosition(getProbMod(), 3);
 }
 
 FloatType AttentionOp::getStateType() { return stateTypeOf(getQ().getType()); }

@@ -220,6 +220,21 @@ static LogicalResult verifyShapes(AttentionOp op) {
                               << op.getStateType() << ", but got " << shapeText(lse.getShape())
                               << " of " << lse.getElementType();
   }
+  if (static_cast<bool>(op.getScores()) != op.getScoresKind().has_value()) // attention_c36
+    return op.emitOpError() << "expects a result scores and its kind together, but got only "
+                            << (op.getScores() ? "the result" : "the kind");
+  if (op.getScores()) { // attention_c37
+    auto scores = cast<RankedTensorType>(op.getScores().getType());
+    // Of pages, only the table knows how many slots there are.
+    int64_t sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
+    int64_t shape[] = {op.getQDim(kBatch), op.getQDim(kHead), op.getQDim(kSeq), sk};
+    if (scores.getElementType() != q.getElementType() ||
+        failed(verifyCompatibleShape(scores.getShape(), shape)))
+      return op.emitOpError() << "expects scores to be " << shapeText(shape) << " of "
+                              << q.getElementType() << ", but got "
+                              << shapeText(scores.getShape()) << " of "
+                              << scores.getElementType();
+  }
   // Numbers whose products and reciprocals are still floats.
   auto moderate = [](double value) { return value >= 1e-30 && value <= 1e30; };
   if (op.getScale()) { // attention_c11
@@ -355,8 +370,10 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
                                  "i32, i8 or i1, but got "
                               << element;
   }
-  if (!op.getCaptures().empty() && op.getScoreMod().empty() && op.getMaskMod().empty())
-    return op.emitOpError() << "expects captures to come with score_mod or mask_mod, but got "
+  if (!op.getCaptures().empty() && op.getScoreMod().empty() && op.getMaskMod().empty() &&
+      op.getProbMod().empty())
+    return op.emitOpError() << "expects captures to come with score_mod, mask_mod or prob_mod, "
+                               "but got "
                             << op.getCaptures().size() << " captures and no region";
   for (Value operand : op->getOperands())
     if (bytesOverflow(cast<ShapedType>(operand.getType()))) // attention_c33
@@ -413,6 +430,9 @@ LogicalResult AttentionOp::verifyRegions() {
   Type score[] = {state, i32, i32, i32, i32};
   if (failed(verifyScalarRegion(*this, getScoreMod(), "score_mod", score, getCaptures(), state,
                                 "score, b, h, i, j"))) // attention_c29
+    return failure();
+  if (failed(verifyScalarRegion(*this, getProbMod(), "prob_mod", score, getCaptures(), state,
+                                "weight, b, h, i, j"))) // attention_c38
     return failure();
   return verifyScalarRegion(*this, getMaskMod(), "mask_mod", ArrayRef<Type>(score).drop_front(),
                             getCaptures(), i1, "b, h, i, j"); // attention_c30
@@ -537,8 +557,11 @@ LogicalResult KeyLoopOp::verify() {
   if (getAuxRoles().size() != getAux().size()) // key_loop_c1
     return emitOpError() << "expects one role per aux operand, but got " << getAuxRoles().size()
                          << " roles and " << getAux().size() << " operands";
-  if (getOuts().empty() || getOuts().size() > 2) // key_loop_c2
-    return emitOpError() << "expects out, or out and lse, but got " << getOuts().size() << " outs";
+  size_t outs = getOuts().size();
+  if (getScoresKind() ? outs != 3 : outs < 1 || outs > 2) // key_loop_c2
+    return emitOpError() << "expects out, or out and lse, or with a kind of scores out, lse and "
+                            "scores, but got "
+                         << outs << " outs" << (getScoresKind() ? " and a kind" : "");
   if (getBlockTable() && !isBlockTable(getBlockTable().getType())) // key_loop_c4
     return emitOpError() << "expects a block table of rank 4 and of i8, but got "
                          << getBlockTable().getType();
@@ -554,6 +577,9 @@ LogicalResult KeyLoopOp::verifyRegions() {
   Type score[] = {state, i32, i32, i32, i32, i32, i32, i32};
   if (failed(verifyScalarRegion(*this, getVisible(), "visible", ArrayRef<Type>(score).drop_front(),
                                 getAux(), i1, "b, h, g, i, j, Sq, Sk")))
+    return failure();
+  if (failed(verifyScalarRegion(*this, getProb(), "prob", score, getAux(), state,
+                                "weight, b, h, g, i, j, Sq, Sk")))
     return failure();
   return verifyScalarRegion(*this, getScore(), "score", score, getAux(), state,
                             "score, b, h, g, i, j, Sq, Sk");

@@ -53,6 +53,9 @@ private:
   void buildRange(KeyLoopOp loop);
   void buildVisible(KeyLoopOp loop);
   void buildScore(KeyLoopOp loop);
+  void buildProb(KeyLoopOp loop);
+  /// Writes score_mod or prob_mod for a pair into `block`; gives what it yields.
+  Value inlineMod(Region &region, Block *block, Value number, const SlotView &slot);
 
   // Scalars of visible and score; i32.
   Value i32(int64_t value) { return arith::ConstantIntOp::create(b, loc, value, 32); }
@@ -338,18 +341,8 @@ void Planner::buildScore(KeyLoopOp loop) {
     Value inner = arith::DivFOp::create(b, loc, score, number(cap));
     score = arith::MulFOp::create(b, loc, math::TanhOp::create(b, loc, inner), number(cap));
   }
-  if (!op.getScoreMod().empty()) {
-    Block &source = op.getScoreMod().front();
-    IRMapping mapping;
-    Value arguments[] = {score, slot.b, slot.h, queryPosition(block, slot),
-                         keyPosition(block, slot)};
-    mapping.map(source.getArguments().take_front(5), ValueRange(arguments));
-    mapping.map(source.getArguments().drop_front(5),
-                block->getArguments().take_back(op.getCaptures().size()));
-    for (Operation &inner : source.without_terminator())
-      b.clone(inner, mapping);
-    score = mapping.lookupOrDefault(source.getTerminator()->getOperand(0));
-  }
+  if (!op.getScoreMod().empty())
+    score = inlineMod(op.getScoreMod(), block, score, slot);
   if (op.getBias())
     score = arith::AddFOp::create(
         b, loc, score, toState(load(block, "bias", fullIndices(slot, auxIn(block, "bias")))));
@@ -362,6 +355,31 @@ void Planner::buildScore(KeyLoopOp loop) {
                                     arith::AddFOp::create(b, loc, score, weight));
   }
   YieldOp::create(b, loc, score);
+}
+
+Value Planner::inlineMod(Region &region, Block *block, Value number, const SlotView &slot) {
+  Block &source = region.front();
+  IRMapping mapping;
+  Value arguments[] = {number, slot.b, slot.h, queryPosition(block, slot),
+                       keyPosition(block, slot)};
+  mapping.map(source.getArguments().take_front(5), ValueRange(arguments));
+  mapping.map(source.getArguments().drop_front(5),
+              block->getArguments().take_back(op.getCaptures().size()));
+  for (Operation &inner : source.without_terminator())
+    b.clone(inner, mapping);
+  return mapping.lookupOrDefault(source.getTerminator()->getOperand(0));
+}
+
+void Planner::buildProb(KeyLoopOp loop) {
+  if (op.getProbMod().empty())
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> leading = {op.getStateType()};
+  leading.append(7, b.getI32Type());
+  Block *block = open(loop.getProb(), leading);
+  auto arg = [&](unsigned n) -> Value { return block->getArgument(n); };
+  SlotView slot{arg(1), arg(2), arg(3), arg(4), arg(5), arg(6), arg(7)};
+  YieldOp::create(b, loc, inlineMod(op.getProbMod(), block, arg(0), slot));
 }
 
 //===----------------------------------------------------------------------===//
@@ -385,9 +403,19 @@ FailureOr<KeyLoopOp> Planner::run() {
   if (failed(op.reifyResultShapes(b, shapes)))
     return failure();
   SmallVector<Value> outs;
+  auto addOut = [&](ArrayRef<OpFoldResult> shape, Type element) {
+    outs.push_back(tensor::EmptyOp::create(b, loc, shape, element));
+  };
   for (auto [result, shape] : llvm::zip(op->getResults(), shapes)) {
-    auto type = cast<RankedTensorType>(result.getType());
-    outs.push_back(tensor::EmptyOp::create(b, loc, shape, type.getElementType()));
+    // The loop gives scores beside an lse only, so that outs are known by number.
+    if (result == op.getScores() && !op.getLse()) {
+      AxesAttr axes = op.getAxesOrDefault();
+      SmallVector<OpFoldResult> rows;
+      for (int64_t role : {kBatch, kHead, kSeq})
+        rows.push_back(shapes[0][axes.getQ()[role]]);
+      addOut(rows, op.getStateType());
+    }
+    addOut(shape, cast<RankedTensorType>(result.getType()).getElementType());
   }
   // A prefix alone needs no equal lengths; comparing positions without saying
   // how they line up does (attention_c18).
@@ -395,21 +423,28 @@ FailureOr<KeyLoopOp> Planner::run() {
   auto loop = KeyLoopOp::create(
       b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getPageTable(),
       op.getSinks(), /*block_table=*/Value(), aux, outs, b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
-      op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(),
+      op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(), op.getScoresKindAttr(),
+      op.getScoresKind() == ScoresKind::Softcapped ? op.getSoftcapAttr() : FloatAttr(),
       equalLengths ? b.getUnitAttr() : UnitAttr());
   buildRange(loop);
   buildVisible(loop);
   buildScore(loop);
+  buildProb(loop);
   // What no interval describes is looked at, once. (Documents from cumulative
   // lengths are intervals.)
-  if (op.getMaskTensor() || !op.getMaskMod().empty() || op.getQSegments() || op.getQPositions() ||
-      op.isPaged()) {
+  bool intervals = !op.getMaskTensor() && op.getMaskMod().empty() && !op.getQSegments() &&
+                   !op.getQPositions() && !op.isPaged();
+  if (!intervals && !loop.materialises()) {
     OpBuilder::InsertionGuard before(b);
     b.setInsertionPoint(loop);
     addBlockTable(b, loop, sizes());
   }
-  SmallVector<Value> results;
-  for (auto [result, old] : llvm::zip(loop.getResults(), op->getResults())) {
+  SmallVector<Value> results, made = {loop.getResult(0)};
+  if (op.getLse())
+    made.push_back(loop.getResult(1));
+  if (op.getScores())
+    made.push_back(loop.getResult(2));
+  for (auto [result, old] : llvm::zip(made, op->getResults())) {
     Value value = result;
     if (value.getType() != old.getType())
       value = tensor::CastOp::create(b, loc, old.getType(), value);

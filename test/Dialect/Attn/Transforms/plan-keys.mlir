@@ -127,3 +127,26 @@ func.func @regions(%q: tensor<1x4x16x8xbf16>, %bias: tensor<16xbf16>, %w: tensor
       } : tensor<1x4x16x8xbf16>, tensor<1x4x16x8xbf16>, tensor<1x4x16x8xbf16> -> tensor<1x4x16x8xbf16>
   return %out : tensor<1x4x16x8xbf16>
 }
+
+// Scores come beside an lse, asked for or not; prob_mod is a region of its own; no block table is made.
+// CHECK-LABEL: func.func @materialised
+// CHECK-NOT: attn.block_table
+// CHECK: %[[LOOP:.*]]:3 = attn.key_loop
+// CHECK-SAME: outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x4x16x8xf32>, tensor<1x4x16xf32>, tensor<1x4x16x9xf32>)
+// CHECK: prob {
+// CHECK-NEXT: ^bb0(%[[P:[^:]*]]: f32
+// CHECK-NEXT: arith.addf %[[P]], %[[P]] : f32
+// CHECK: scores softcapped
+// CHECK-SAME: softcap = 3.000000e+01
+// CHECK: return %[[LOOP]]#0, %[[LOOP]]#2
+func.func @materialised(%q: tensor<1x4x16x8xf32>, %k: tensor<1x4x9x8xf32>, %m: tensor<9xi1>)
+    -> (tensor<1x4x16x8xf32>, tensor<1x4x16x9xf32>) {
+  %out, %s = attn.attention %q, %k, %k mask_tensor(%m : tensor<9xi1>)
+      prob_mod {
+      ^bb0(%p: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+        %r = arith.addf %p, %p : f32
+        attn.yield %r : f32
+      } {softcap = 30.0 : f64}
+      : tensor<1x4x16x8xf32>, tensor<1x4x9x8xf32>, tensor<1x4x9x8xf32> -> tensor<1x4x16x8xf32> scores softcapped : tensor<1x4x16x9xf32>
+  return %out, %s : tensor<1x4x16x8xf32>, tensor<1x4x16x9xf32>
+}

@@ -30,6 +30,25 @@ def Attn_AlignmentAttr : EnumAttr<Attn_Dialect, Attn_Alignment, "alignment"> {
   let assemblyFormat = "$value";
 }
 
+def Attn_ScoresKind : I32EnumAttr<"ScoresKind", "what the result scores holds of a pair", [
+    I32EnumAttrCase<"Product", 0, "product">,
+    I32EnumAttrCase<"Softcapped", 1, "softcapped">,
+    I32EnumAttrCase<"Score", 2, "score">,
+    I32EnumAttrCase<"Weight", 3, "weight">
+  ]> {
+  let cppNamespace = "::mlir::attn";
+  let genSpecializedAttr = 0;
+}
+
+def Attn_ScoresKindAttr : EnumAttr<Attn_Dialect, Attn_ScoresKind, "scores"> {
+  let description = [{
+    `product`: scale * q_i . k_j. `softcapped`: the same after the softcap. `score`:
+    s(i,j) with all that is added, -inf where the pair is hidden. `weight`:
+    exp(s(i,j) - lse_i), 0 where it is hidden. The first two do not know of masks.
+  }];
+  let assemblyFormat = "$value";
+}
+
 def Attn_MaskKind : I32EnumAttr<"MaskKind", "a node of the mask algebra", [
     I32EnumAttrCase<"Full", 0, "full">,
     I32EnumAttrCase<"Causal", 1, "causal">,

@@ -27,7 +27,7 @@ def Attn_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef], "ranked tensor or memr
 //===----------------------------------------------------------------------===//
 
 def Attn_AttentionOp : Attn_Op<"attention", [
-    AttrSizedOperandSegments, IsolatedFromAbove, Pure,
+    AttrSizedOperandSegments, AttrSizedResultSegments, IsolatedFromAbove, Pure,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "Attention of queries over keys and values";
   let description = [{
@@ -39,6 +39,13 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     lse_i  = ln(sum over visible j of exp(s(i,j)) + exp(sink_h))
     out_i  = sum over visible j of exp(s(i,j) - lse_i) * v_j
     ```
+
+    With `prob_mod` the weight exp(s(i,j) - lse_i) becomes
+    prob_mod(exp(s(i,j) - lse_i), b, h, pos_i, pos_j). On request `scores` holds one
+    number per pair, of every query and key slot, hidden or not: the `product` scale *
+    q_i . k_j, the `softcapped` product, the `score` s(i,j) (-inf where hidden), or the
+    `weight` before prob_mod (0 where hidden). Both materialise what attention
+    otherwise never forms, and cost memory or time to match.
 
     A pair is visible when every mask given lets it through: the structured
     `mask`, `mask_tensor`, `mask_mod`, the lengths, the page table.
@@ -71,6 +78,8 @@ def Attn_AttentionOp : Attn_Op<"attention", [
       ops (attention_c31), their captures (attention_c32)
     * sizes in bytes fit 64 bits (attention_c33), positions 32 (attention_c34);
       the schedule's numbers are positive (attention_c35)
+    * scores come with their kind (attention_c36) and are [B, Hq, Sq, Sk] of q's
+      element type (attention_c37); prob_mod's arguments and result (attention_c38)
 
     **Postconditions**: a row that sees no key has out = 0 and lse = sink_h, or
     -inf without sinks. A masked pair contributes nothing, whatever k and v hold.
@@ -116,9 +125,12 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     OptionalAttr<F64Attr>:$softcap,
     OptionalAttr<I64Attr>:$page_size,
     OptionalAttr<Attn_AxesAttr>:$axes,
+    OptionalAttr<Attn_ScoresKindAttr>:$scores_kind,
     OptionalAttr<Attn_ScheduleAttr>:$schedule);
-  let results = (outs AnyRankedTensor:$out, Optional<AnyRankedTensor>:$lse);
-  let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod);
+  let results = (outs AnyRankedTensor:$out, Optional<AnyRankedTensor>:$lse,
+                      Optional<AnyRankedTensor>:$scores);
+  let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod,
+                        MaxSizedRegion<1>:$prob_mod);
   let assemblyFormat = [{
     $q `,` $k `,` $v
     (`mask` $mask^)?
@@ -140,7 +152,9 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     (`captures` `(` $captures^ `:` type($captures) `)`)?
     (`score_mod` $score_mod^)?
     (`mask_mod` $mask_mod^)?
+    (`prob_mod` $prob_mod^)?
     attr-dict `:` type($q) `,` type($k) `,` type($v) `->` type($out) (`,` type($lse)^)?
+    (`scores` $scores_kind^)? (`:` type($scores)^)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
@@ -158,6 +172,9 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     double getScaleValue();
     bool isPaged() { return static_cast<bool>(getPageTable()); }
     bool hasDocuments() { return getQSegments() || getCuQ(); }
+    /// True if something reads weights or scores of single pairs, after their sum
+    /// is known.
+    bool materialises() { return getScores() || !getProbMod().empty(); }
     /// True if the mask or a region reads logical positions of queries.
     bool readsPositions();
     /// f64 for f64 inputs, else f32.
@@ -363,6 +380,12 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
       Sq, Sk (i32), then `aux`. Yields i1. Empty when `range` says it all.
     * `score`: the score after scaling, with all that is added to it. Arguments:
       s, b, h, g, i, j, Sq, Sk, then `aux`. Empty when nothing is added.
+    * `prob`: the weight with which a value counts, of its softmax weight. Arguments:
+      those of `score`. Empty when they are the same.
+
+    With `prob` or a third out, `scores` of the kind `scores_kind` (a product is
+    softcapped with `softcap`), a backend computes a row's scores as a whole, and
+    `range` tells where pairs may be visible rather than what is read.
 
     Where a key lives: slot j of batch b is row j of k[b], or with `page_table`,
     row j % page_size of page table[b, group, j / page_size].
@@ -377,9 +400,9 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     or only visible pairs (2: no mask is needed). It may be left out, and a loop
     over `few_rows` queries or fewer does not read it.
 
-    **Preconditions**: a role per aux operand (key_loop_c1), out or out and lse
-    (key_loop_c2), regions of the types above (key_loop_c3), a block table of rank 4
-    and of i8 (key_loop_c4).
+    **Preconditions**: a role per aux operand (key_loop_c1), out, out and lse, or
+    out, lse and scores with their kind (key_loop_c2), regions of the types above
+    (key_loop_c3), a block table of rank 4 and of i8 (key_loop_c4).
 
     **Example** (causal, 4 queries and 4 keys, block [2, 4)): begin = 0,
     full_begin = 0, full_end = 3, end = 4: key 3 alone needs the mask.
@@ -394,10 +417,12 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     OptionalAttr<I64Attr>:$page_size,
     OptionalAttr<Attn_AxesAttr>:$axes,
     OptionalAttr<Attn_ScheduleAttr>:$schedule,
+    OptionalAttr<Attn_ScoresKindAttr>:$scores_kind,
+    OptionalAttr<F64Attr>:$softcap,
     UnitAttr:$equal_lengths);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$range, MaxSizedRegion<1>:$visible,
-                        MaxSizedRegion<1>:$score);
+                        MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$prob);
   let assemblyFormat = [{
     `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)`
     (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
@@ -408,12 +433,16 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     `range` $range
     (`visible` $visible^)?
     (`score` $score^)?
+    (`prob` $prob^)?
+    (`scores` $scores_kind^)?
     attr-dict (`->` type($results)^)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     AxesAttr getAxesOrDefault();
+    /// True if a row's scores have to be there as a whole.
+    bool materialises() { return getScoresKind() || !getProb().empty(); }
     /// The aux operand with this role, or null.
     ::mlir::Value getAux(::llvm::StringRef role);
     ::mlir::FloatType getStateType();
