@@ -53,6 +53,7 @@ class Feature:
     q: str = "?x4x?"
     dims: str = "{lead}x{width}"
     lse: bool = False
+    scores: str = ""  # the kind of that result
     body: str = ""  # after the attention; yields %last of q's type
     uses: tuple[str, ...] = ()  # what it stands for beside its clauses
 
@@ -80,9 +81,12 @@ class Feature:
         regions = re.sub(r"\bS\b|(?<=x)S(?=>)", state, self.regions)
         attrs = f" {{{self.attrs}}}" if self.attrs else ""
         names, types = ("%out, %lse", f"{out}, tensor<?x4x?x{state}>") if self.lse else ("%out", out)
+        if self.scores:
+            names, types = f"{names}, %scores", f"{types} scores {self.scores} : tensor<?x4x?x?x{dtype}>"
         twice = q.replace("x4x8x", "x4x16x")
         body = re.sub(r"\bQ\b", q, self.body).replace("LSE", f"tensor<?x4x?x{state}>").replace("TWICE", twice)
         computed, results = names, types
+        types = re.sub(r" scores \w+ :", ",", types)
         if body:
             names, types = "%last", out
         attention = (f"  {computed} = attn.attention %q, %k, %v {' '.join(lines)} {regions}{attrs} "
@@ -116,6 +120,8 @@ SECTIONS: dict[str, list[Feature]] = {
         Feature("Dv below D", d=192, dv=128),
         Feature("Dv above D", d=64, dv=256),
         Feature("`lse`", lse=True),
+        *(Feature(f"`scores`, `{kind}`", scores=kind, uses=("scores_kind",))
+          for kind in ("product", "softcapped", "score", "weight")),
         Feature("`axes`: sequence before heads", q="?x?x4", kv="?x?x2",
                 attrs="axes = #attn.axes<q = [b, i, hq, d], k = [b, j, hkv, d], v = [b, j, hkv, e]>"),
         Feature("`axes`: the width not last", q="?x4", kv="?x2", dims="{lead}x{width}x?",
@@ -172,6 +178,9 @@ SECTIONS: dict[str, list[Feature]] = {
                 regions=elementary("sqrt", "rsqrt", "absf", "floor", "ceil")),
         Feature("`score_mod`: powf", regions=score_mod("%p = math.powf %s, %s : S %r = arith.addf %s, %p : S")),
         Feature("`mask_mod`", {"align": "top_left"}, regions=mask_mod(PARITY)),
+        Feature("`prob_mod`", {"captures": "tensor<4xS>"}, regions=score_mod(
+            "%l = attn.load %t[%h] : tensor<4xS> %r = arith.mulf %s, %l : S", ", %t: tensor<4xS>").replace(
+                "score_mod", "prob_mod")),
         Feature("`mask_mod` and `mask <causal>`", {"mask": "<causal>", "align": "top_left"}, regions=mask_mod(PARITY)),
     ],
     "Around it": [

@@ -143,6 +143,10 @@ static llvm::json::Object describe(KeyLoopOp op) {
       {"v", printed(op.getV().getType())},
       {"scale", op.getScale().convertToDouble()},
       {"lse", op.getOuts().size() > 1},
+      {"scores", op.getScoresKind()
+                     ? llvm::json::Value(mlir::attn::stringifyScoresKind(*op.getScoresKind()))
+                     : llvm::json::Value(nullptr)},
+      {"prob_mod", !op.getProb().empty()},
       {"reads", std::move(reads)},
       {"sinks", static_cast<bool>(op.getSinks())},
       {"page_size", op.getPageTable()
@@ -189,7 +193,17 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
   for (auto [number, value] : llvm::enumerate(keyLoops)) {
     const llvm::json::Object &loop = *value.getAsObject();
     std::string head = llvm::formatv("attention {0}: ", number).str();
-    if (const llvm::json::Object *schedule = loop.getObject("schedule")) {
+    auto kind = loop.getString("scores");
+    bool weighs = loop.getBoolean("prob_mod").value_or(false);
+    if (kind || weighs)
+      notes.push_back(head + "materialises: " +
+                      (kind ? "the result scores (" + kind->str() +
+                                  ") takes a number per query, head and key"
+                            : std::string()) +
+                      (kind && weighs ? ", and " : "") +
+                      (weighs ? "prob_mod needs a row's weights as a whole" : "") +
+                      "; every query takes the kernel of whole rows, without tiles");
+    else if (const llvm::json::Object *schedule = loop.getObject("schedule")) {
       auto get = [&](const char *key) {
         return schedule->getInteger(key).value_or(0);
       };

@@ -101,6 +101,10 @@ class Program:
         if self.chance(0.3):
             self.attrs.append(f"scale = {r.choice([0.05, 0.125, 1.0])} : f64")
         self.lse = self.chance(0.7)
+        self.scores = ""
+        self.prob_mod = ""
+        if not self.gpu:
+            self.draw_materialised()
 
     def broadcast(self, dims: list[str], keep_last: bool = True) -> list[str]:
         """Some leading axes 1, some dropped from the left."""
@@ -211,6 +215,17 @@ class Program:
             if "align" not in self.clauses and "q_positions" not in self.clauses:
                 self.clauses["align"] = f"align {r.choice(['top_left', 'bottom_right'])}"
 
+    def draw_materialised(self) -> None:
+        """A number per pair as a result, and weights that are not those of the softmax."""
+        if self.chance(0.15):
+            self.scores = self.r.choice(["product", "softcapped", "score", "weight"])
+        if self.chance(0.12):
+            t = self.state
+            line = self.r.choice(["arith.mulf %p, %p", "arith.addf %p, %some"])
+            region = self.region("prob_mod", "s", [f"%some = arith.constant 0.125 : {t}", f"%r = {line} : {t}",
+                                                   f"attn.yield %r : {t}"])
+            self.prob_mod = region.replace("%s: ", "%p: ", 1)
+
     def draw_sizes(self) -> dict[str, int]:
         r = self.r
         lengths = GPU_LENGTHS if self.gpu else LENGTHS
@@ -246,16 +261,21 @@ class Program:
         out = self.type(self.out_dims, self.dtype)
         lse = self.type(["B", self.hq, self.q_seq], self.state)
         results, types = ("%out, %lse", f"{out}, {lse}") if self.lse else ("%out", out)
+        told = ""
+        if self.scores:
+            scores = self.type(["B", self.hq, self.q_seq, self.k_seq], self.dtype)
+            results, told, types = f"{results}, %scores", f" scores {self.scores} : {scores}", f"{types}, {scores}"
+        op_types = types[: len(types) - len(scores) - 2] if self.scores else types
         types_in = ", ".join(self.type(dims, element) for _, element, dims, _ in self.args[:3])
         body = [self.clauses[c] for c in self.ORDER if c in self.clauses]
-        body += [part for part in (self.score_mod, self.mask_mod) if part]
+        body += [part for part in (self.score_mod, self.mask_mod, self.prob_mod) if part]
         attrs = " {" + ", ".join(self.attrs) + "}" if self.attrs else ""
         joined = "\n      ".join(body)
         backends, again = ("emulated, cuda, oracle", " --gpu") if self.gpu else ("cpu, oracle", "")
         return (f"// RUN-ON: {backends}\n// generate.py --program {self.seed}{again}\n"
                 f"func.func @main({', '.join(declared)})\n    -> ({types}) attributes {{attn.sizes = [{sets}]}} {{\n"
                 f"  {results} = attn.attention %q, %k, %v\n      {joined}{attrs}\n"
-                f"      : {types_in} -> {types}\n  return {results} : {types}\n}}\n")
+                f"      : {types_in} -> {op_types}{told}\n  return {results} : {types}\n}}\n")
 
 
 def main() -> None:

@@ -57,6 +57,13 @@ static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
   memref::DeallocOp::create(e.b, e.loc, work.state);
 }
 
+/// The kernel of whole rows: every query of every head is a task.
+static void lowerToWholeRows(Emit &e, Outliner &outliner, const LoopView &host) {
+  func::FuncOp kernel = emitWholeRowKernel(e, outliner, host);
+  Value tasks = e.mul(e.mul(host.batch, host.hq), host.sq);
+  outliner.parallelFor(kernel, outliner.pack(host.values()), tasks, wholeRowScratch(e, host));
+}
+
 static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   if (!op.getSchedule())
     return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
@@ -67,6 +74,11 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   Outliner outliner(module, b, op.getLoc());
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);
+  if (op.materialises()) {
+    lowerToWholeRows(e, outliner, host);
+    op.erase();
+    return success();
+  }
   // Few rows: reading K and V in place beats staging them.
   Value few = e.le(host.sq, e.idx(schedule.getFewRows()));
   e.when(

@@ -37,6 +37,12 @@ func::FuncOp emitMergeKernel(Emit &e, Outliner &outliner, const LoopView &host,
                              const RowWorkspace &work);
 Value rowKernelScratch(Emit &e, const LoopView &host);
 
+/// Writes the kernel of whole rows, for key loops that materialise: all scores of a
+/// query side by side, then their softmax (AttnToCPU/WholeRowKernel.cpp). A task is
+/// one query of one head.
+func::FuncOp emitWholeRowKernel(Emit &e, Outliner &outliner, const LoopView &host);
+Value wholeRowScratch(Emit &e, const LoopView &host);
+
 } // namespace mlir::attn
 
 #endif // ATTN_LIB_CONVERSION_ATTNTOCPU_KERNELS_H

@@ -166,6 +166,8 @@ void Checks::run(KeyLoopOp op) {
     captures(op, op.getVisible(), false, sizes);
   if (!op.getScore().empty())
     captures(op, op.getScore(), true, sizes);
+  if (!op.getProb().empty())
+    captures(op, op.getProb(), true, sizes);
   if (op.getSinks())
     extent("sinks", op.getSinks(), 0, hq, "hq", false);
   for (auto [role, buffer] :

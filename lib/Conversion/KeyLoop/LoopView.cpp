@@ -59,6 +59,7 @@ LoopView LoopView::onHost(Emit &e, KeyLoopOp op) {
   view.sinks = op.getSinks();
   view.out = op.getOuts()[0];
   view.lse = op.getOuts().size() > 1 ? Value(op.getOuts()[1]) : Value();
+  view.scores = op.getScoresKind() ? Value(op.getOuts()[2]) : Value();
   view.axes = op.getAxesOrDefault();
   view.schedule = op.getScheduleAttr();
   view.storage = cast<MemRefType>(view.q.getType()).getElementType();
@@ -88,7 +89,7 @@ LoopView LoopView::onHost(Emit &e, KeyLoopOp op) {
 
 SmallVector<Value> LoopView::values() const {
   SmallVector<Value> list = {q, k, v, out, batch, hq, hkv, group, sq, sk};
-  for (Value optional : {sinks, lse, blockTable})
+  for (Value optional : {sinks, lse, scores, blockTable})
     if (optional)
       list.push_back(optional);
   llvm::append_range(list, aux);
@@ -101,7 +102,7 @@ LoopView LoopView::over(ValueRange list) const {
   for (Value *field : {&view.q, &view.k, &view.v, &view.out, &view.batch, &view.hq, &view.hkv,
                        &view.group, &view.sq, &view.sk})
     *field = list[next++];
-  for (Value *field : {&view.sinks, &view.lse, &view.blockTable})
+  for (Value *field : {&view.sinks, &view.lse, &view.scores, &view.blockTable})
     if (*field)
       *field = list[next++];
   for (auto [index, buffer] : llvm::enumerate(view.aux)) {

@@ -44,7 +44,7 @@ public:
   LoopView over(ValueRange values) const;
 
   KeyLoopOp op;
-  Value q, k, v, pageTable, sinks, blockTable, out, lse;
+  Value q, k, v, pageTable, sinks, blockTable, out, lse, scores;
   SmallVector<Value> aux;
   Value batch, hq, hkv, group, sq, sk; // index
 
@@ -91,6 +91,7 @@ public:
 
   bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
   bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }
+  bool hasProb() const { return !const_cast<KeyLoopOp &>(op).getProb().empty(); }
   /// Binds everything of a scalar region but i and j (arguments 3 and 4).
   void bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const;
 };

@@ -107,3 +107,25 @@ func.func @shared_memory(%q: tensor<1x1x40x128xf16>) -> tensor<1x1x40x128xf16> {
       : tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16>, tensor<1x1x40x128xf16> -> tensor<1x1x40x128xf16>
   return %out : tensor<1x1x40x128xf16>
 }
+
+// -----
+
+func.func @scores(%q: tensor<1x1x40x64xf16>) -> tensor<1x1x40x40xf16> {
+  // expected-error@+1 {{expects neither scores nor prob_mod on a GPU, whose kernels never hold the scores of a whole row, but got scores; compile for the CPU}}
+  %out, %scores = attn.attention %q, %q, %q
+      : tensor<1x1x40x64xf16>, tensor<1x1x40x64xf16>, tensor<1x1x40x64xf16> -> tensor<1x1x40x64xf16> scores weight : tensor<1x1x40x40xf16>
+  return %scores : tensor<1x1x40x40xf16>
+}
+
+// -----
+
+func.func @prob_mod(%q: tensor<1x1x40x64xf16>) -> tensor<1x1x40x64xf16> {
+  // expected-error@+1 {{expects neither scores nor prob_mod on a GPU, whose kernels never hold the scores of a whole row, but got prob_mod; compile for the CPU}}
+  %out = attn.attention %q, %q, %q
+      prob_mod {
+      ^bb0(%p: f32, %b: i32, %h: i32, %i: i32, %j: i32):
+        %r = arith.addf %p, %p : f32
+        attn.yield %r : f32
+      } : tensor<1x1x40x64xf16>, tensor<1x1x40x64xf16>, tensor<1x1x40x64xf16> -> tensor<1x1x40x64xf16>
+  return %out : tensor<1x1x40x64xf16>
+}
