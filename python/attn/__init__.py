@@ -14,8 +14,11 @@ latter comes in when something has to be compiled that the cache does not hold.
 
 See `attn.attention` for the one call that matters; masks are `Causal`, `Window`,
 `Prefix`, `Document` and `Full`, joined by ``&`` and ``|``; `attn.jit` and
-`attn.compile` compile whole functions; errors are in `attn.errors`.
+`attn.compile` compile whole functions; `attn.onnx` takes ONNX models; errors are in
+`attn.errors`.
 """
+
+from typing import Any
 
 from . import cache, errors, masks, tracing
 from ._build import VERSION as __version__
@@ -81,3 +84,12 @@ __all__ = [
     "scaled_dot_product_attention", "set_num_threads", "sigmoid", "sin", "spec", "sqrt", "tanh",
     "tracing", "where",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """`attn.onnx`, at its first use: hardly any program needs it."""
+    if name != "onnx":
+        raise AttributeError(f"module 'attn' has no attribute {name!r}")
+    import importlib
+
+    return importlib.import_module("attn.onnx")

@@ -1,7 +1,7 @@
 # Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""``python -m attn``: look after the cache, and see what attn found here."""
+"""``python -m attn``: look after the cache, see what attn found here, read an ONNX model."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     except AttnError as e:
         wrong = 1
         print(f"threads    {e}")
-    for name in ("numpy", "ml_dtypes", "torch", "jax"):
+    for name in ("numpy", "ml_dtypes", "onnx", "torch", "jax"):
         import importlib.metadata
 
         try:
@@ -113,6 +113,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return wrong
 
 
+def _onnx(arguments: argparse.Namespace) -> int:
+    from .onnx import _model
+
+    print(_model.describe(arguments.file, arguments.external_data))
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m attn", description=__doc__)
@@ -128,6 +135,12 @@ def main(argv: list[str] | None = None) -> int:
         ("stats", _cache_stats, "where the cache is and how much it holds"),
     ):
         actions.add_parser(name, help=text).set_defaults(run=run)
+    model = commands.add_parser("onnx", help="what an ONNX model becomes; compiles nothing")
+    model.add_argument("file", metavar="FILE", help="the model")
+    model.add_argument(
+        "--external-data", action="store_true", help="read tensors from files beside the model"
+    )
+    model.set_defaults(run=_onnx)
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))

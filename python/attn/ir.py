@@ -40,8 +40,10 @@ class Attention(NamedTuple):
     """Everything that one `attn.attention` says besides its values' names.
 
     `operands` maps operand names (see `OPERAND_ORDER`) to their types;
-    `captures` are the types of the captured tensors; `score_mod` and `mask_mod`
-    come with the numbers of their captures among those.
+    `captures` are the types of the captured tensors; `score_mod`, `mask_mod` and
+    `prob_mod` come with the numbers of their captures among those. `scores` is the
+    kind of a result that holds a number per pair, and `axes` the order of q's, k's
+    and v's axes as an attribute; both are None where the op has none.
     """
 
     q: TensorType
@@ -58,14 +60,20 @@ class Attention(NamedTuple):
     mask_mod: tuple[Region, Sequence[int]] | None = None
     return_lse: bool = False
     schedule: str | None = None
+    prob_mod: tuple[Region, Sequence[int]] | None = None
+    scores: str | None = None
+    axes: str | None = None
 
     @property
     def results(self) -> tuple[TensorType, ...]:
-        b, h, s, _ = self.q.dims
-        out = TensorType(self.q.dtype, (b, h, s, self.v.dims[3]))
-        if not self.return_lse:
-            return (out,)
-        return out, TensorType("f64" if self.q.dtype == "f64" else "f32", (b, h, s))
+        """out, then lse and scores where they are asked for."""
+        results = [TensorType(self.q.dtype, (*self.q.dims[:3], self.v.dims[3]))]
+        b, h, s = (None, None, None) if self.axes is not None else self.q.dims[:3]
+        if self.return_lse:
+            results.append(TensorType("f64" if self.q.dtype == "f64" else "f32", (b, h, s)))
+        if self.scores is not None:
+            results.append(TensorType(self.q.dtype, (b, h, s, None)))
+        return tuple(results)
 
     def text(
         self, results: Sequence[str], qkv: Sequence[str], operands: Mapping[str, str],
@@ -84,7 +92,7 @@ class Attention(NamedTuple):
             types = ", ".join(map(str, self.captures))
             lines.append(f"captures({', '.join(captures)} : {types})")
         capture_types = [str(t) for t in self.captures]
-        for mod in (self.score_mod, self.mask_mod):
+        for mod in (self.score_mod, self.mask_mod, self.prob_mod):
             if mod is not None:
                 region, numbering = mod
                 lines.extend(region.text(capture_types, numbering).split("\n"))
@@ -95,12 +103,16 @@ class Attention(NamedTuple):
             attributes.append(f"softcap = {float_text(self.softcap)} : f64")
         if self.page_size is not None:
             attributes.append(f"page_size = {self.page_size} : i64")
+        if self.axes is not None:
+            attributes.append(f"axes = {self.axes}")
         if self.schedule is not None:
             attributes.append(f"schedule = {self.schedule}")
         if attributes:
             lines.append(f"{{{', '.join(attributes)}}}")
         types = ", ".join(map(str, (self.q, self.k, self.v)))
-        lines.append(f": {types} -> {', '.join(map(str, self.results))}")
+        made = list(map(str, self.results))
+        told = f" scores {self.scores} : {made.pop()}" if self.scores is not None else ""
+        lines.append(f": {types} -> {', '.join(made)}{told}")
         return "\n    ".join(lines)
 
 
@@ -140,7 +152,8 @@ class Module:
         captures: Sequence[str],
     ) -> list[str]:  # fmt: skip
         """Adds an attention and returns its results' names."""
-        results = [self.value(s, t) for s, t in zip(("out", "lse"), op.results)]
+        stems = ["out", *["lse"] * op.return_lse, *["scores"] * (op.scores is not None)]
+        results = [self.value(s, t) for s, t in zip(stems, op.results)]
         self.lines.append(op.text(results, qkv, operands, captures))
         return results
 

@@ -1,0 +1,394 @@
+# Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""From bytes to a graph that can be trusted to be one.
+
+Whoever wrote a model may have meant harm. So names, order, types, sizes and places
+of data are checked here, before anything is allocated, opened or compiled.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, Iterable, Mapping, NamedTuple
+
+from ..errors import CompileError, ResourceError
+
+#: ONNX's number of an element type -> our name of it.
+DTYPES = {1: "f32", 9: "i1", 7: "i64", 6: "i32", 3: "i8", 10: "f16", 11: "f64", 16: "bf16"}
+#: What a protobuf message may hold at most, and so a model without external data.
+_LARGEST_MODEL = (1 << 31) - 1
+_LARGEST_DIM = (1 << 31) - 1
+
+
+def library() -> Any:
+    """The package onnx.
+
+    Raises:
+      CompileError: it is not installed.
+    """
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError as e:
+        raise CompileError(
+            "attn.onnx expects the Python package onnx, but it cannot be imported "
+            f"({e}); install attn[onnx]"
+        ) from e
+    return onnx
+
+
+class Input(NamedTuple):
+    """An input as the model declares it; a dim is a number, a name, or None."""
+
+    name: str
+    dtype: str
+    dims: tuple[int | str | None, ...] | None
+
+
+class Node(NamedTuple):
+    """A node with its attributes looked up.
+
+    `label` is how errors call it: ``node 'attn_0' (Attention)``.
+    """
+
+    label: str
+    op: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+
+class Graph(NamedTuple):
+    """A checked graph; nodes stand in an order in which they can run."""
+
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    #: numpy arrays by name.
+    constants: Mapping[str, Any]
+
+
+class Source(NamedTuple):
+    """Where a model came from, for external data: its folder, or None."""
+
+    folder: str | None
+    external_data: bool
+
+
+def parse(model: Any, external_data: bool) -> tuple[Any, Source]:
+    """Takes a path, bytes or a ModelProto; returns the ModelProto and its source.
+
+    Raises:
+      CompileError: not a model.
+      ResourceError: the file cannot be read, or is too large.
+    """
+    onnx = library()
+    if isinstance(model, onnx.ModelProto):
+        return model, Source(None, external_data)
+    folder = None
+    if isinstance(model, (str, os.PathLike)):
+        path = os.fspath(model)
+        try:
+            size = os.stat(path).st_size
+            if size > _LARGEST_MODEL:
+                raise ResourceError(
+                    f"{path} expects at most {_LARGEST_MODEL} bytes, but got {size}"
+                )
+            with open(path, "rb") as f:
+                data = f.read(_LARGEST_MODEL + 1)
+        except OSError as e:
+            if isinstance(e, ResourceError):
+                raise
+            raise ResourceError(f"cannot read {path}: {e.strerror or e}") from e
+        folder = os.path.dirname(os.path.abspath(path))
+    elif isinstance(model, (bytes, bytearray, memoryview)):
+        data = bytes(model)
+    else:
+        raise CompileError(
+            "attn.onnx.load expects a path, bytes or an onnx.ModelProto, but got "
+            f"{type(model).__name__}"
+        )
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except Exception as e:  # protobuf's DecodeError, whatever its module is called
+        raise CompileError(
+            f"attn.onnx.load expects a serialized ONNX model, but got {len(data)} bytes that are "
+            f"none ({type(e).__name__}: cut off, damaged, or nested too deep)"
+        ) from e
+    return proto, Source(folder, external_data)
+
+
+def opsets(model: Any) -> dict[str, int]:
+    """The version of each operator set that the model asks for."""
+    found: dict[str, int] = {}
+    for entry in model.opset_import:
+        domain = "" if entry.domain == "ai.onnx" else entry.domain
+        if domain in found:
+            raise CompileError(
+                f"a model expects each domain once in opset_import, but got {domain!r} twice"
+            )
+        found[domain] = entry.version
+    if not found:
+        raise CompileError("a model expects opset_import, but got none: cut off, or not a model")
+    return found
+
+
+# ---- tensors -------------------------------------------------------------------------
+
+
+def _bounded(value: str, limit: int = 80) -> str:
+    return value if len(value) <= limit else value[:limit] + "..."
+
+
+def array_of(tensor: Any, what: str, source: Source) -> Any:
+    """A TensorProto as a numpy array, refused where its parts disagree.
+
+    Args:
+      tensor: the TensorProto.
+      what: how errors call it.
+      source: whether and where its data may lie outside the model.
+    """
+    onnx = library()
+    if tensor.data_type not in DTYPES:
+        raise CompileError(
+            f"{what} expects an element type among float, double, float16, bfloat16, int8, int32, "
+            f"int64 and bool, but got number {tensor.data_type}"
+        )
+    dims = tuple(tensor.dims)
+    if any(not 0 <= d <= _LARGEST_DIM for d in dims) or math.prod(dims) > _LARGEST_DIM:
+        raise CompileError(
+            f"{what} expects sizes from 0 to {_LARGEST_DIM} and as many elements, but got "
+            f"{list(dims)}"
+        )
+    count = math.prod(dims)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        return _external(tensor, what, source, kind, dims)
+    if tensor.HasField("raw_data"):
+        have, want = len(tensor.raw_data), count * kind.itemsize
+        if have != want:
+            raise CompileError(
+                f"{what} of shape {list(dims)} expects {want} bytes, but got {have}"
+            )
+    else:
+        field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
+        have = len(getattr(tensor, field))
+        if have != count:
+            raise CompileError(
+                f"{what} of shape {list(dims)} expects {count} elements, but got {have}"
+            )
+    try:
+        return onnx.numpy_helper.to_array(tensor)
+    except Exception as e:
+        raise CompileError(f"{what} expects a readable tensor, but got: {e}") from e
+
+
+def _external(tensor: Any, what: str, source: Source, kind: Any, dims: tuple[int, ...]) -> Any:
+    """Data from a file beside the model, and from nowhere else."""
+    import numpy as np
+
+    entries = {e.key: e.value for e in tensor.external_data}
+    location = entries.get("location", "")
+    shown = _bounded(location)
+    if not source.external_data:
+        raise CompileError(
+            f"{what} expects its data inside the model, but got external data in {shown!r}; "
+            "attn.onnx.load(path, external_data=True) reads it from the model's folder"
+        )
+    if source.folder is None:
+        raise CompileError(
+            f"{what} expects a model loaded from a path, since its data lies in {shown!r}, but "
+            "got bytes or a ModelProto"
+        )
+    base = os.path.realpath(source.folder)
+    path = os.path.realpath(os.path.join(base, location))
+    # After links are followed, so that none of them leads out.
+    inside = os.path.commonpath([base, path]) == base and path != base
+    if not location or "\0" in location or os.path.isabs(location) or not inside:
+        raise CompileError(
+            f"{what} expects external data in the model's folder, but got {shown!r}"
+        )
+    if not os.path.isfile(path):
+        raise CompileError(f"{what} expects a file with its data, but got {shown!r}, which is none")
+    size, want = os.path.getsize(path), math.prod(dims) * kind.itemsize
+    try:
+        offset = int(entries.get("offset", "0") or "0")
+        length = int(entries.get("length", "") or want)
+    except ValueError:
+        raise CompileError(
+            f"{what} expects numbers as offset and length of its external data, but got "
+            f"{entries.get('offset')!r} and {entries.get('length')!r}"
+        ) from None
+    if length != want or offset < 0 or offset + length > size:
+        raise CompileError(
+            f"{what} of shape {list(dims)} expects {want} bytes in {shown!r}, but got {length} at "
+            f"offset {offset} of {size}"
+        )
+    with open(path, "rb") as f:
+        f.seek(offset)
+        data = f.read(length)
+    if len(data) != want:
+        raise CompileError(f"{what} expects {want} bytes in {shown!r}, but got {len(data)}")
+    return np.frombuffer(data, kind).reshape(dims)
+
+
+# ---- graphs --------------------------------------------------------------------------
+
+
+def _input_of(value: Any, what: str) -> Input:
+    if not value.type.HasField("tensor_type"):
+        raise CompileError(f"{what} expects a tensor type, but got none or another kind")
+    tensor = value.type.tensor_type
+    dtype = DTYPES.get(tensor.elem_type)
+    if dtype is None:
+        raise CompileError(
+            f"{what} expects an element type among float, double, float16, bfloat16, int8, int32, "
+            f"int64 and bool, but got number {tensor.elem_type}"
+        )
+    if not tensor.HasField("shape"):
+        return Input(value.name, dtype, None)
+    dims: list[int | str | None] = []
+    for dim in tensor.shape.dim:
+        if dim.HasField("dim_value"):
+            if not 0 <= dim.dim_value <= _LARGEST_DIM:
+                raise CompileError(
+                    f"{what} expects sizes from 0 to {_LARGEST_DIM}, but got {dim.dim_value}"
+                )
+            dims.append(dim.dim_value)
+        else:
+            dims.append(dim.dim_param or None)
+    return Input(value.name, dtype, tuple(dims))
+
+
+def _attribute(attribute: Any, label: str) -> Any:
+    """An attribute's value: int, float, bytes, a list of them, a TensorProto or a GraphProto."""
+    onnx = library()
+    kinds = onnx.AttributeProto
+    fields = {kinds.INT: "i", kinds.FLOAT: "f", kinds.STRING: "s", kinds.TENSOR: "t",
+              kinds.GRAPH: "g", kinds.INTS: "ints", kinds.FLOATS: "floats",
+              kinds.STRINGS: "strings"}  # fmt: skip
+    field = fields.get(attribute.type)
+    if attribute.ref_attr_name or field is None:
+        raise CompileError(
+            f"{label} expects attribute {_bounded(attribute.name)!r} to hold a number, a list of "
+            "numbers, a tensor or a graph, but got a reference or another kind"
+        )
+    value = getattr(attribute, field)
+    return list(value) if field in ("ints", "floats", "strings") else value
+
+
+def checked_attributes(
+    node: Node, kinds: Mapping[str, type], required: Iterable[str] = ()
+) -> Mapping[str, Any]:
+    """The attributes of a node, each known and of its kind.
+
+    Args:
+      node: the node.
+      kinds: the Python type of each attribute that there is.
+      required: those that have to be there.
+    """
+    names = {int: "an integer", float: "a float", list: "a list", bytes: "a string"}
+    for name, value in node.attributes.items():
+        if name not in kinds:
+            raise CompileError(
+                f"{node.label} expects no attribute but {', '.join(sorted(kinds)) or 'none'}, but got "
+                f"{_bounded(name)!r}"
+            )
+        if kinds[name] is not object and not isinstance(value, kinds[name]):
+            raise CompileError(
+                f"{node.label} expects attribute {name} to be {names[kinds[name]]}, but got "
+                f"{type(value).__name__}"
+            )
+    for name in required:
+        if name not in node.attributes:
+            raise CompileError(f"{node.label} expects attribute {name}, but got none")
+    return node.attributes
+
+
+def read_graph(
+    graph: Any, source: Source, outer: Mapping[str, Any] = {}, where: str = "the model"
+) -> Graph:
+    """Checks a GraphProto and takes it apart.
+
+    Args:
+      graph: the GraphProto.
+      source: where external data may be.
+      outer: constants of the graph around a subgraph.
+      where: how errors call the graph.
+
+    Raises:
+      CompileError: names that come twice, are missing or come later than they are
+        read, types and sizes that there are none of, data that is not there.
+    """
+    if graph.sparse_initializer:
+        raise CompileError(f"{where} expects dense initializers, but got sparse ones")
+    constants: dict[str, Any] = {}
+    for tensor in graph.initializer:
+        name = tensor.name
+        if not name or name in constants:
+            raise CompileError(
+                f"{where} expects initializers with distinct names, but got {_bounded(name)!r} "
+                f"{'twice' if name else 'as one'}"
+            )
+        constants[name] = array_of(tensor, f"initializer {_bounded(name)!r}", source)
+    inputs: list[Input] = []
+    known = set(outer) | set(constants)
+    for value in graph.input:
+        # An initializer may stand among the inputs; it is no input then.
+        if value.name in constants:
+            continue
+        if not value.name or value.name in known:
+            raise CompileError(
+                f"{where} expects inputs with distinct names, but got {_bounded(value.name)!r} "
+                f"{'twice' if value.name else 'as one'}"
+            )
+        known.add(value.name)
+        inputs.append(_input_of(value, f"input {_bounded(value.name)!r}"))
+    inside = "" if where == "the model" else f"{where}, "
+    made = [o for node in graph.node for o in node.output if o]
+    later = set(made)
+    nodes: list[Node] = []
+    for number, node in enumerate(graph.node):
+        name = f"'{_bounded(node.name)}'" if node.name else str(number)
+        label = f"{inside}node {name} ({_bounded(node.op_type)})"
+        for value in node.input:
+            if value and value not in known:
+                raise CompileError(
+                    f"{label} expects inputs that are there before it, but got {_bounded(value)!r}, "
+                    + ("which is made later or by itself: a cycle, or nodes out of order"
+                       if value in later else "which nothing makes")
+                )  # fmt: skip
+        for value in node.output:
+            if value in known:
+                raise CompileError(
+                    f"{label} expects outputs with names of their own, but got {_bounded(value)!r} "
+                    "twice"
+                )
+            if value:
+                known.add(value)
+        attributes: dict[str, Any] = {}
+        for attribute in node.attribute:
+            if attribute.name in attributes:
+                raise CompileError(
+                    f"{label} expects each attribute once, but got {_bounded(attribute.name)!r} twice"
+                )
+            attributes[attribute.name] = _attribute(attribute, label)
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        nodes.append(
+            Node(label, node.op_type, domain, tuple(node.input), tuple(node.output), attributes)
+        )
+    outputs = [value.name for value in graph.output]
+    if not outputs:
+        raise CompileError(f"{where} expects outputs, but got none")
+    for output in outputs:
+        if output not in known or not output:
+            raise CompileError(
+                f"{where} expects outputs that a node makes, but got {_bounded(output)!r}"
+            )
+    if len(set(outputs)) != len(outputs):
+        raise CompileError(f"{where} expects distinct outputs, but got {outputs}")
+    return Graph(tuple(inputs), tuple(outputs), tuple(nodes), constants)
