@@ -694,9 +694,9 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
             for (int64_t j : seen)
               if (told == ScoresKind::Weight && visible[j])
                 tell(j, T(NAN));
-          } else if (largest == T(INFINITY)) {
-            rowLse = T(INFINITY); // A sink of +inf takes all the weight.
           } else if (largest != T(-INFINITY)) {
+            // A sink of +inf takes all the weight.
+            bool sinkTakesAll = largest == T(INFINITY);
             // Base two scales the scores once, before the largest is taken.
             T unit = baseTwo ? T(1.4426950408889634) : T(1);
             T top = largest * unit;
@@ -705,7 +705,7 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
               return baseTwo ? std::exp2(x) : std::exp(x);
             };
             if (sinks)
-              total = power(sink);
+              total = sinkTakesAll ? T(1) : power(sink);
             for (int64_t j : keyOrder)
               if (visible[j]) {
                 weights[j] = power(scores[j]);
@@ -713,8 +713,10 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
               }
             rowLse = baseTwo ? (top + std::log2(total)) * T(0.6931471805599453)
                              : top + std::log(total);
+            // A row without a score has no weights that prob_mod could raise.
+            bool raises = probMod && llvm::is_contained(visible, char(true));
             for (int64_t j : keyOrder) {
-              if (!(probMod ? unmasked : visible)[j])
+              if (!(raises ? unmasked : visible)[j])
                 continue;
               T weight = visible[j] ? weights[j] : T(0);
               // What is asked of a single weight is asked of the whole one.

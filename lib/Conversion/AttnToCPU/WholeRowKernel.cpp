@@ -62,7 +62,7 @@ private:
   void tell(Value c, Value x, bool inside);
   Value scores();
   Value weights(Value max);
-  void reweigh(Value total, Value empty);
+  void reweigh(Value total, Value scoreless);
   void values();
 
   Value num(double value) { return e.num(value, e.state); }
@@ -245,7 +245,7 @@ Value WholeRowKernel::weights(Value max) {
 }
 
 /// From exponentials to weights, and what prob_mod makes of them.
-void WholeRowKernel::reweigh(Value total, Value empty) {
+void WholeRowKernel::reweigh(Value total, Value scoreless) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   Value divisor = e.splat(total), nothing = e.numVec(0.0);
   overVectors(nothing, [&](Value c, Value carried, bool inside) {
@@ -265,7 +265,7 @@ void WholeRowKernel::reweigh(Value total, Value empty) {
           e.band(e.fcmp(arith::CmpFPredicate::UNE, p, nothing),
                  e.fcmp(arith::CmpFPredicate::OEQ, count, e.numVec(1.0)));
       count = e.select(weighs, e.numVec(2.0), count);
-      count = e.select(e.splat(empty), nothing, count);
+      count = e.select(e.splat(scoreless), nothing, count);
       e.storeVec(count, counts, {c});
     }
     e.storeVec(p, row, {c});
@@ -343,6 +343,9 @@ func::FuncOp WholeRowKernel::emit() {
   products();
 
   Value max = scores(), sink;
+  // A row without a score has no weights that prob_mod could raise. (The
+  // maximum forgets scores of NaN, their sum does not.)
+  Value scoreless = e.fcmp(arith::CmpFPredicate::OEQ, max, ninf());
   if (view.sinks) {
     sink = e.widen(e.load(view.sinks, {h}));
     // A sink of NaN is one, a maximum forgets it.
@@ -360,7 +363,8 @@ func::FuncOp WholeRowKernel::emit() {
   }
   Value empty = e.fcmp(arith::CmpFPredicate::OEQ, total, num(0.0));
   Value divisor = e.select(empty, num(1.0), total);
-  reweigh(divisor, empty);
+  reweigh(divisor,
+          e.band(scoreless, e.fcmp(arith::CmpFPredicate::ORD, total, total)));
   values();
   if (view.lse)
     e.store(e.select(empty, ninf(), e.logSumExp(safe, 1.0, divisor)), view.lse,
