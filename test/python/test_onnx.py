@@ -305,6 +305,28 @@ def test_graph_of_several_nodes() -> None:
     assert "node 'second' (Attention): attn.attention" in model.explain(q, k, v, r)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+def test_arithmetic_around_attention(dtype: str) -> None:
+    import ml_dtypes
+
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    x = np.random.default_rng(9).uniform(0.1, 1, (1, 2, 4, 8)).astype(kind)
+    nodes, last = [], "Q"
+    for op in ("Neg", "Abs", "Exp", "Tanh", "Sqrt", "Erf"):
+        nodes.append(helper.make_node(op, [last], [op]))
+        last = op
+    nodes += [helper.make_node("Sub", [last, "V"], ["a"]), helper.make_node("Div", ["a", "K"], ["b"]),
+              helper.make_node("Mul", ["b", "b"], ["c"]), helper.make_node("Cast", ["c"], ["d"], to=FLOAT),
+              helper.make_node("Cast", ["K"], ["e"], to=FLOAT), attention(["d", "e", "e"])]  # fmt: skip
+    model = attn.onnx.load(model_of(nodes, [(n, _type(x), None) for n in "QKV"], ["Y", "d"]))
+    got = model(x, x, x)
+    y = x.astype(np.float64)
+    want = ((np.vectorize(math.erf)(np.sqrt(np.tanh(np.exp(y)))) - y) / y) ** 2
+    loose = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 2e-1, "float64": 1e-6}[dtype]
+    np.testing.assert_allclose(got["d"], want, rtol=loose, atol=loose)
+    np.testing.assert_allclose(got["Y"], twin(got["d"], y, y, scale=8**-0.5)[0], atol=1e-5)
+
+
 def test_an_output_that_is_an_input_is_a_copy() -> None:
     x = np.ones((1, 1, 2, 8), np.float32)
     model = attn.onnx.load(model_of([attention(outputs=["Y", "PK", "PV"])], QKV, ["PK", "Y"]))
@@ -444,6 +466,8 @@ BAD_MODIFIERS = {
     "outside": ([*POSITIONS, N("Gather", ["t", "i"], ["f"]), N("Add", ["x", "f"], ["r"])],
                 [*NUMBERS, ("t", np.ones(2, np.float32))], "expects indices from 0 to 1"),
     "to_int": ([N("Cast", ["x"], ["c"], to=7), N("Cast", ["c"], ["r"], to=1)], [], "computed floats"),
+    "bomb": ([N("Add", ["u", "w"], ["c"]), N("ReduceSum", ["c"], ["r"])],
+             [("u", np.ones((5000, 1), np.float32)), ("w", np.ones((1, 5000), np.float32))], "at most 16777216 elements"),
     "unknown": ([N("Add", ["x", "y"], ["r"])], [], "which nothing makes"),
     "boolean": ([N("Less", ["x", "x"], ["r"])], [], "expects a float tensor"),
 }  # fmt: skip

@@ -28,6 +28,8 @@ from ._read import Graph, Node, Source, array_of, read_graph
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 #: Steps of one graph; far beyond what a modifier does.
 _MOST_NODES = 4096
+#: Elements of a constant that is computed here.
+_MOST_ELEMENTS = 1 << 24
 
 
 class Scalar(NamedTuple):
@@ -318,12 +320,20 @@ def _arithmetic(name: str, float_op: str) -> Any:
     return run
 
 
+def _bound(m: _Importer, shape: Sequence[int]) -> None:
+    """A few small constants must not make a huge one."""
+    if math.prod(shape) > _MOST_ELEMENTS:
+        raise CompileError(
+            f"{m.label} expects constants of at most {_MOST_ELEMENTS} elements, but got {list(shape)}"
+        )
+
+
 def _fold(m: _Importer, name: str, inputs: Sequence[Any]) -> Any:
     """Arithmetic on constants."""
     import numpy as np
 
     a, b = (np.asarray(x) for x in inputs)
-    m.shape_of([Lazy("i", x.shape, lambda at: m.region.result) for x in (a, b)])
+    _bound(m, m.shape_of([Lazy("i", x.shape, lambda at: m.region.result) for x in (a, b)]))
     if a.dtype.kind != b.dtype.kind or a.dtype.kind == "b":
         raise CompileError(f"{m.label} expects numbers of one type, but got {a.dtype} and {b.dtype}")
     with np.errstate(all="ignore"):
@@ -533,6 +543,7 @@ def _gather(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
             picks.size and not -shape[axis] <= picks.min() <= picks.max() < shape[axis]
         ):
             raise CompileError(f"{m.label} expects indices inside axis {axis} of {list(shape)}")
+        _bound(m, (*shape[:axis], *picks.shape, *shape[axis + 1 :]))
         return np.take(np.asarray(data), picks, axis)
     tensor, picked = m.lazy(data), m.lazy(indices)
     if picked.kind != "i":
