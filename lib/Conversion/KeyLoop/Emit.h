@@ -29,6 +29,8 @@ struct Emit {
   int64_t lanes; // of a vector; 0 where all code is scalar
   bool hasFma;
   bool hasHalf; // converts f16 by instructions
+  bool hasScale = false; // AVX-512's own steps of 2^x on whole registers
+  bool hasDot = false;   // AVX-512's products of pairs of bf16
 
   // Index arithmetic.
   Value idx(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
@@ -139,6 +141,15 @@ struct Emit {
   Value widen(Value x);
   Value narrow(Value x, Type element);
   Value log(Value x);
+
+  // Pairs of bf16, the first in the lower half of an i32 (VectorMath.cpp); only
+  // where `hasDot`.
+  /// z + x.first * y.first + x.second * y.second, per lane.
+  Value dotPairs(Value x, Value y, Value z);
+  /// The pairs of two f32 vectors, lane by lane, rounded to nearest even.
+  Value roundToPairs(Value first, Value second);
+  /// The pairs of two bf16 vectors or scalars.
+  Value zipPairs(Value first, Value second);
 };
 
 } // namespace mlir::attn

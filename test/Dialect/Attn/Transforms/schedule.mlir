@@ -3,7 +3,7 @@
 // RUN: attn-opt %s --attn-schedule=isa=generic | FileCheck %s --check-prefixes=CHECK,GENERIC
 // RUN: not attn-opt %s --attn-schedule=isa=z80 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
-// UNKNOWN: error: expects isa to be avx512, avx2, sse4, neon, generic or a GPU such as sm_80, but got 'z80'
+// UNKNOWN: error: expects isa to be avx512bf16, avx512, avx2, sse4, neon, generic or a GPU such as sm_80, but got 'z80'
 
 // The lanes follow the type that scores are computed in.
 // CHECK-LABEL: func.func @f32
