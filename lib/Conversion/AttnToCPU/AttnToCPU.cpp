@@ -73,6 +73,9 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   Outliner outliner(module, b, op.getLoc());
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);
+  // An error that all weights share cancels in the outputs, not in the logarithm
+  // of their sum.
+  e.shortExp2 = !host.lse;
   // Few rows: reading K and V in place beats staging them.
   Value few = e.le(host.sq, e.idx(schedule.getFewRows()));
   e.when(

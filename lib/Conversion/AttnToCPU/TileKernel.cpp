@@ -51,7 +51,10 @@ private:
     return e.hasDot && host.storage.isBF16() && host.queryFactor() == 1.0;
   }
   void openScratch(Value scratch);
+  int64_t transposeQueries(Value s, Value v, Value i);
   void loadQueries();
+  int64_t transposeOutputs(Value s, Value v, Value i);
+  void writeOutputs();
   void stage(Value j0, Value from, Value count);
   void stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
                 int64_t padded);
@@ -85,7 +88,7 @@ private:
 
   LoopView view;
   Value b, h, g, i0, rows, stripCount;
-  Value qt, kb, vb, st, ot, state, line; // scratch buffers
+  Value qt, kb, vb, st, ot, state; // scratch buffers
 };
 
 } // namespace
@@ -94,7 +97,7 @@ private:
 // Scratch
 //===----------------------------------------------------------------------===//
 
-/// The scratch buffers, in order: Q^T, K, V, S^T, O^T, (m, l), one row. Pairs halve
+/// The scratch buffers, in order: Q^T, K, V, S^T, O^T, (m, l). Pairs halve
 /// the axis that they run along.
 static SmallVector<MemRefType> scratchBuffers(Emit &e, const LoopView &host, bool dot) {
   ScheduleAttr s = host.schedule;
@@ -108,8 +111,7 @@ static SmallVector<MemRefType> scratchBuffers(Emit &e, const LoopView &host, boo
     inputs = {buffer({s.getStrips(), pairs, qs}, pair), buffer({kt, pairs}, pair),
               buffer({kt / 2, ep}, pair)};
   inputs.append({buffer({kt, qs}, state), buffer({s.getStrips(), ep, qs}, state),
-                 buffer({s.getStrips(), 2, qs}, state),
-                 buffer({(host.dv + w - 1) / w * w}, state)});
+                 buffer({s.getStrips(), 2, qs}, state)});
   return inputs;
 }
 
@@ -126,7 +128,7 @@ int64_t TileKernel::scratchBytes(Emit &e, const LoopView &host) {
 }
 
 void TileKernel::openScratch(Value scratch) {
-  Value *buffers[] = {&qt, &kb, &vb, &st, &ot, &state, &line};
+  Value *buffers[] = {&qt, &kb, &vb, &st, &ot, &state};
   int64_t offset = 0;
   for (auto [buffer, type] : llvm::zip(buffers, scratchBuffers(e, host, dot))) {
     *buffer = outliner.scratchBuffer(scratch, e.idx(offset), type, {});
@@ -138,33 +140,63 @@ void TileKernel::openScratch(Value scratch) {
 // Loading
 //===----------------------------------------------------------------------===//
 
+/// Columns of Q^T that whole vectors of Q rows give: element d of w queries is one
+/// vector of the transposed square. Returns how many; the rest goes one by one.
+int64_t TileKernel::transposeQueries(Value s, Value v, Value i) {
+  int64_t perColumn = dot ? 2 : 1, whole = host.d / (w * perColumn) * w;
+  Value lane = e.mul(v, w);
+  e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
+    Vectors rows;
+    for (int64_t r = 0; r < w; ++r) {
+      SmallVector<Value> at = view.qAt(b, h, e.add(i, r), e.mul(column, perColumn));
+      rows.push_back(dot ? e.loadPairs(view.q, at)
+                         : e.fmul(e.widen(e.loadVec(view.q, at)), e.numVec(host.queryFactor())));
+    }
+    for (auto [n, x] : llvm::enumerate(e.transpose(rows)))
+      e.storeVec(x, qt, {s, e.add(column, static_cast<int64_t>(n)), lane});
+  });
+  return whole;
+}
+
 /// Q^T of the block; rows beyond the last query are zero.
 void TileKernel::loadQueries() {
-  Type element = cast<MemRefType>(qt.getType()).getElementType();
-  Value zero = dot ? arith::ConstantIntOp::create(e.b, e.loc, 0, 32).getResult()
-                   : e.num(0.0, element);
-  int64_t columns = cast<MemRefType>(qt.getType()).getDimSize(1);
-  e.loop(e.idx(0), e.mul(stripCount, qs), 1, [&](Value r) {
+  auto type = cast<MemRefType>(qt.getType());
+  int64_t columns = type.getDimSize(1);
+  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type.getElementType()));
+  // Columns [from, all) of the query in row r of the block.
+  auto oneByOne = [&](Value r, int64_t from) {
     Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
     auto store = [&](Value x, Value d) { e.store(x, qt, {s, d, column}); };
     auto element = [&](Value d) { return e.load(view.q, view.qAt(b, h, i, d)); };
-    auto query = [&] {
-      if (!dot) {
-        Value factor = e.num(host.queryFactor(), e.state);
-        e.loop(e.idx(0), e.idx(host.d), 1,
-               [&](Value d) { store(e.fmul(e.widen(element(d)), factor), d); });
-        return;
-      }
-      e.loop(e.idx(0), e.idx(host.d / 2), 1, [&](Value t) {
-        Value d = e.mul(t, 2);
-        store(e.zipPairs(element(d), element(e.add(d, 1))), t);
-      });
-      if (host.d % 2)
-        store(e.zipPairs(element(e.idx(host.d - 1)), e.num(0.0, host.storage)),
-              e.idx(host.d / 2));
+    if (!dot) {
+      Value factor = e.num(host.queryFactor(), e.state);
+      e.loop(e.idx(from), e.idx(host.d), 1,
+             [&](Value d) { store(e.fmul(e.widen(element(d)), factor), d); });
+      return;
+    }
+    e.loop(e.idx(from), e.idx(host.d / 2), 1, [&](Value t) {
+      Value d = e.mul(t, 2);
+      store(e.zipPairs(element(d), element(e.add(d, 1))), t);
+    });
+    if (host.d % 2)
+      store(e.zipPairs(element(e.idx(host.d - 1)), e.num(0.0, host.storage)),
+            e.idx(host.d / 2));
+  };
+  e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
+    Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
+    auto some = [&] {
+      e.loop(e.idx(0), e.idx(columns), 1,
+             [&](Value d) { e.storeVec(e.splat(zero), qt, {s, d, e.mul(v, w)}); });
+      e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) { oneByOne(r, 0); });
     };
-    e.when(e.lt(r, rows), query,
-           [&] { e.loop(e.idx(0), e.idx(columns), 1, [&](Value d) { store(zero, d); }); });
+    if (guarded) // the rare form need not be fast
+      return some();
+    auto all = [&] {
+      int64_t done = transposeQueries(s, v, e.add(i0, r0));
+      if (done < columns)
+        e.loop(r0, e.add(r0, w), 1, [&](Value r) { oneByOne(r, done); });
+    };
+    e.when(e.le(e.add(r0, w), rows), all, some);
   });
   // States: m = -inf, l = 0, O = 0.
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity()), none = e.numVec(0.0);
@@ -237,13 +269,9 @@ void TileKernel::zeroRow(Value target, Value row) {
 /// A row of K as it lies: its pairs of head dims are neighbours already.
 void TileKernel::keyPairs(const LoopView::Row &source, Value row) {
   auto at = [&](int64_t d) { return view.kAt(source, g, e.idx(d)); };
-  Type i32 = e.b.getI32Type();
   int64_t d = 0;
-  for (; d + 2 * w <= host.d; d += 2 * w) {
-    Value x = vector::LoadOp::create(e.b, e.loc, VectorType::get({2 * w}, host.storage), view.k,
-                                     at(d));
-    e.storeVec(vector::BitCastOp::create(e.b, e.loc, e.vec(i32), x), kb, {row, e.idx(d / 2)});
-  }
+  for (; d + 2 * w <= host.d; d += 2 * w)
+    e.storeVec(e.loadPairs(view.k, at(d)), kb, {row, e.idx(d / 2)});
   for (; d < host.d; d += 2) {
     Value second = d + 1 < host.d ? e.load(view.k, at(d + 1)) : e.num(0.0, host.storage);
     e.store(e.zipPairs(e.load(view.k, at(d)), second), kb, {row, e.idx(d / 2)});
@@ -613,6 +641,47 @@ void TileKernel::strip(Value s, Value j0, Value count) {
 // The block
 //===----------------------------------------------------------------------===//
 
+/// Columns of w queries' outputs that transposed squares of O^T give. Returns how
+/// many; the rest goes one by one.
+int64_t TileKernel::transposeOutputs(Value s, Value v, Value i) {
+  int64_t whole = host.dv / w * w;
+  e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
+    Vectors columns;
+    for (int64_t n = 0; n < w; ++n)
+      columns.push_back(e.loadVec(ot, {s, e.add(column, n), e.mul(v, w)}));
+    for (auto [r, x] : llvm::enumerate(e.transpose(columns)))
+      e.storeVec(e.narrow(x, host.storage), view.out,
+                 view.qAt(b, h, e.add(i, static_cast<int64_t>(r)), column));
+  });
+  return whole;
+}
+
+/// O^T, divided, and the log-sum-exps to the results.
+void TileKernel::writeOutputs() {
+  auto oneByOne = [&](Value r, int64_t from) {
+    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
+    e.loop(e.idx(from), e.idx(host.dv), 1, [&](Value d) {
+      e.store(e.narrow(e.load(ot, {s, d, column}), host.storage), view.out, view.qAt(b, h, i, d));
+    });
+    if (view.lse)
+      e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
+  };
+  e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
+    Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
+    auto some = [&] {
+      e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) { oneByOne(r, 0); });
+    };
+    if (guarded) // the rare form need not be fast
+      return some();
+    auto all = [&] {
+      int64_t done = transposeOutputs(s, v, e.add(i0, r0));
+      if (done < host.dv || view.lse)
+        e.loop(r0, e.add(r0, w), 1, [&](Value r) { oneByOne(r, done); });
+    };
+    e.when(e.le(e.add(r0, w), rows), all, some);
+  });
+}
+
 /// Divides by l, writes out and lse; hands the block to the guarded form when
 /// something is not finite.
 void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
@@ -661,23 +730,7 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
   Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, qv) : Vectors{},
                        [&](Value s, ValueRange carried) { return stripResult(s, carried); });
 
-  auto write = [&] {
-    e.loop(e.idx(0), rows, 1, [&](Value r) {
-      Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
-      // Lane to row: one column of O^T, then whole vectors to storage.
-      e.loop(e.idx(0), e.idx(host.dv), 1,
-             [&](Value d) { e.store(e.load(ot, {s, d, column}), line, {d}); });
-      int64_t d = 0;
-      for (; d + w <= host.dv; d += w)
-        e.storeVec(e.narrow(e.loadVec(line, {e.idx(d)}), host.storage), view.out,
-                   view.qAt(b, h, i, e.idx(d)));
-      for (; d < host.dv; ++d)
-        e.store(e.narrow(e.load(line, {e.idx(d)}), host.storage), view.out,
-                view.qAt(b, h, i, e.idx(d)));
-      if (view.lse)
-        e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
-    });
-  };
+  auto write = [&] { writeOutputs(); };
   if (!check)
     return write();
   Value sum = bad[0];

@@ -21,6 +21,9 @@ static constexpr double kExp2F32[] = {1.0000000005541647956,   0.693147205737195
                                       0.24022646890945520696,  0.05550328777105324799,
                                       0.0096184889563311816196, 0.0013399931177239737967,
                                       0.00015345812161311629759};
+static constexpr double kShortExp2F32[] = {1.0000000716546844,   0.6931469670647604,
+                                      0.2402211972384049,   0.05550713273502753,
+                                      0.009675541334437128, 0.0013276471991026002};
 static constexpr double kExp2F64[] = {
     0.9999999999999999971,    0.69314718055994533046,   0.24022650695910156204,
     0.055504108664819921605,  0.0096181291075883352443, 0.0013333558146789921722,
@@ -76,7 +79,9 @@ Value Emit::exp2(Value x) {
   bool isDouble = getElementTypeOrSelf(type).isF64();
   unsigned bits = isDouble ? 64 : 32, mantissa = isDouble ? 52 : 23;
   int64_t one = isDouble ? int64_t(1023) << 52 : int64_t(127) << 23;
-  ArrayRef<double> fit = isDouble ? ArrayRef<double>(kExp2F64) : ArrayRef<double>(kExp2F32);
+  ArrayRef<double> fit = isDouble    ? ArrayRef<double>(kExp2F64)
+                         : shortExp2 ? ArrayRef<double>(kShortExp2F32)
+                                     : ArrayRef<double>(kExp2F32);
   if (hasScale && type == vec())
     return scaledExp2(*this, x, fit);
   Value magic = num(isDouble ? 6755399441055744.0 : 12582912.0, type);
@@ -256,6 +261,12 @@ Value Emit::dotPairs(Value x, Value y, Value z) {
   auto pairs = VectorType::get({2 * lanes}, b.getBF16Type());
   auto asPairs = [&](Value v) { return vector::BitCastOp::create(b, loc, pairs, v); };
   return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", z.getType(), {z, asPairs(x), asPairs(y)});
+}
+
+Value Emit::loadPairs(Value memref, ValueRange at) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  Value x = vector::LoadOp::create(b, loc, VectorType::get({2 * lanes}, element), memref, at);
+  return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), x);
 }
 
 Value Emit::roundToPairs(Value first, Value second) {
