@@ -69,8 +69,9 @@ private:
   void softmax(Value row, Value r, Value low, Value high, Value max);
   void values(Value r0, int64_t count, Value j0, Value low, Value high);
   void lastValues(Value row, Value r, Value j0, Value low, Value high);
-  Values weighed(Value j0, Value j, ValueRange carried,
-                 llvm::function_ref<Values(const LoopView::Row &)> body);
+  using KeyBody = llvm::function_ref<Values(const LoopView::Row &, Value, const LoopView::Row &,
+                                            ValueRange)>;
+  Values overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead, KeyBody body);
 
   Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
 
@@ -169,13 +170,15 @@ void RowKernel::loadRow(Value r) {
 /// with 128 f32 a row. In pages it is where the table says, if it says so.
 LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width) {
   int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * width;
-  int64_t rows = llvm::alignTo(llvm::divideCeil(kAhead, rowBytes), w);
+  int64_t rows = llvm::divideCeil(kAhead, rowBytes);
   if (!view.pageSize) {
     LoopView::Row ahead = row;
     ahead.inner = e.add(row.inner, e.idx(rows));
     return ahead;
   }
-  Value last = e.roundDown(e.sub(view.sk, e.idx(1)), std::min(w, view.pageSize));
+  // A whole number of pages, so that the rows after it are there as well.
+  rows = llvm::alignTo(rows, view.pageSize);
+  Value last = e.roundDown(e.sub(view.sk, e.idx(1)), w);
   LoopView::Row ahead = view.locate(e, b, g, e.min(e.add(slot, rows), last));
   ahead.outer = e.select(ahead.present, ahead.outer, row.outer);
   return ahead;
@@ -385,14 +388,31 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
 // Values
 //===----------------------------------------------------------------------===//
 
-/// `body` for the key in slot j of the tile, or what is carried where its page is
-/// absent.
-RowKernel::Values RowKernel::weighed(Value j0, Value j, ValueRange carried,
-                                     llvm::function_ref<Values(const LoopView::Row &)> body) {
-  LoopView::Row row = view.locate(e, b, g, e.add(j0, j));
-  if (!row.present)
-    return body(row);
-  return e.choose(row.present, [&] { return body(row); }, [&] { return Values(carried); });
+/// `body` for every key in slots [low, high) of the tile whose page is there: its row
+/// of V, its slot and, with `ahead`, the row to ask for. A page is looked up once.
+RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead,
+                                      KeyBody body) {
+  auto run = [&](Value from, Value to, const LoopView::Row &row, ValueRange carried) {
+    LoopView::Row next = ahead ? rowAhead(row, e.add(j0, from), host.dv) : row;
+    return e.loop(from, to, 1, carried, [&](Value j, ValueRange inner) {
+      LoopView::Row here = row, then = next;
+      Value n = e.sub(j, from);
+      here.inner = e.add(row.inner, n);
+      then.inner = e.add(next.inner, n);
+      return body(here, j, then, inner);
+    });
+  };
+  if (!view.pageSize)
+    return run(low, high, view.locate(e, b, g, e.add(j0, low)), start);
+  // Pages from the one that holds `low` on; the first may begin before the tile.
+  Value pageOfLow = e.roundDown(e.add(j0, low), view.pageSize);
+  return e.loop(pageOfLow, e.add(j0, high), view.pageSize, start, [&](Value slot, ValueRange carried) {
+    Value from = e.max(e.sub(slot, j0), low);
+    Value to = e.min(e.sub(e.add(slot, view.pageSize), j0), high);
+    LoopView::Row row = view.locate(e, b, g, e.add(j0, from));
+    return e.choose(row.present, [&] { return run(from, to, row, carried); },
+                    [&] { return Values(carried); });
+  });
 }
 
 /// O += P V of `count` rows over keys [low, high) of the tile.
@@ -413,11 +433,11 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
     for (int64_t r = 0; r < count; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         acc.push_back(e.loadVec(orow, at(r, chunk[0].column + v * w)));
-    acc = e.loop(low, high, 1, acc, [&](Value j, ValueRange carried) {
-      return weighed(j0, j, carried, [&](const LoopView::Row &row) {
+    bool alone = count == 1 && !guarded;
+    acc = overKeys(
+      j0, low, high, acc, alone,
+      [&](const LoopView::Row &row, Value j, const LoopView::Row &ahead, ValueRange carried) {
         Values sums(carried), xs;
-        bool alone = count == 1 && !guarded;
-        LoopView::Row ahead = alone ? rowAhead(row, e.add(j0, j), host.dv) : row;
         for (Columns group : chunk) {
           xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
           if (alone)
@@ -438,7 +458,6 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
         }
         return sums;
       });
-    });
     for (int64_t r = 0; r < count; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         e.storeVec(acc[r * vectors + v], orow, at(r, chunk[0].column + v * w));
@@ -453,18 +472,17 @@ void RowKernel::lastValues(Value row, Value r, Value j0, Value low, Value high) 
   Value zero = e.num(0.0, e.state);
   e.loop(e.idx(host.dv / w * w), e.idx(host.dv), 1, [&](Value d) {
     Value sum = e.load(orow, {r, d});
-    sum = e.loop(low, high, 1, {sum}, [&](Value j, ValueRange carried) {
-      return weighed(j0, j, carried, [&](const LoopView::Row &at) {
-        Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
-        Value p = e.load(st, {row, j});
-        if (guarded) {
-          Value dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
-          p = e.select(dead, zero, p);
-          x = e.select(dead, zero, x);
-        }
-        return Values{e.fadd(carried[0], e.fmul(x, p))};
-      });
-    })[0];
+    sum = overKeys(j0, low, high, {sum}, /*ahead=*/false,
+                   [&](const LoopView::Row &at, Value j, const LoopView::Row &, ValueRange carried) {
+                     Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
+                     Value p = e.load(st, {row, j});
+                     if (guarded) {
+                       Value dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
+                       p = e.select(dead, zero, p);
+                       x = e.select(dead, zero, x);
+                     }
+                     return Values{e.fadd(carried[0], e.fmul(x, p))};
+                   })[0];
     e.store(sum, orow, {r, d});
   });
 }
