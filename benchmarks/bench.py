@@ -194,6 +194,14 @@ def choose(options: argparse.Namespace) -> list[Question]:
     return tables
 
 
+def command(options: argparse.Namespace) -> str:
+    """The options that say what was measured, without this machine's paths."""
+    words = [f"--{name}" for name in ("all", "check", "quick") if getattr(options, name)]
+    words += [f"--only {options.only}"] if options.only else []
+    words += [f"--match '{options.match}'"] if options.match else []
+    return " ".join([*words, *([f"--rounds {options.rounds}"] if options.rounds else [])])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every question")
@@ -224,7 +232,7 @@ def main() -> int:
     if options.rounds:
         budget = float("inf")
     arena = Arena(options.build, rounds, budget, progress)
-    record = Record(options.json, options.resume, {"rounds": rounds, "command": " ".join(sys.argv[1:])})
+    record = Record(options.json, options.resume, {"rounds": rounds, "command": command(options)})
     if any(t.name == "peers" for t in tables):
         record.data["versions"] = arena.versions()
     left = [c for t in tables for c in t.contests if c.name not in record.known]
