@@ -219,6 +219,9 @@ PEERS: dict[str, list[Case]] = {
         for keys in (4096, 16384)
         for group in (1, 4)
     ],
+    "backward": [
+        square(f"f32 causal backward d{d} n2048", 2048, d, causal=True, backward=True) for d in (64, 128)
+    ],
     "small": [
         Case("f32 256 problems of n=32 d64", 4, 4, 32, 32, 64, batch=256),
         Case("f32 one call n=16 d64", 1, 1, 16, 16, 64),

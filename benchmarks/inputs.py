@@ -33,6 +33,17 @@ def arrays(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return draw(case.heads, case.queries), draw(case.kv_heads, case.keys), draw(case.kv_heads, case.keys)
 
 
+def dout(case: Case) -> np.ndarray:
+    """The gradient of the result, for a case with `backward`."""
+    shape = (case.batch, case.heads, case.queries, case.dim)
+    return np.random.default_rng(4).standard_normal(shape, dtype=np.float32).astype(numpy_type(case.dtype))
+
+
+def gradients(found: tuple[np.ndarray, ...]) -> np.ndarray:
+    """dq, dk and dv side by side, so that a row holds all three."""
+    return np.concatenate([np.asarray(x, np.float32) for x in found[:3]], axis=3)
+
+
 def documents(case: Case) -> np.ndarray:
     """The document of each slot: equal parts, or the packed lengths."""
     if case.lengths:

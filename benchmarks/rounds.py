@@ -202,7 +202,9 @@ class Arena:
                 continue
             if took is not None:
                 ready[label] = self.worker(peer, case.threads), took
-        if ready:
+            elif label == "attn":
+                break  # there is nothing to compare
+        if "attn" in ready:
             self._rounds(name, found, ready, probes, max(c.threads for _, c in entrants.values()))
         for worker in {id(w): w for w, _ in ready.values()}.values():
             worker.ask(drop=True)
@@ -219,13 +221,12 @@ class Arena:
             found.absent[label] = answer["unsupported"]
             return None
         found.variants[label] = answer["variant"]
-        if not case.backward:
-            rows = reference.sample_rows(case)
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, "rows.npy")
-                worker.ask(rows=rows.tolist(), of=label, to=path)
-                error, allowed = self.judge.error(case, np.load(path))
-            found.errors[label] = error / allowed
+        rows = reference.sample_rows(case)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.npy")
+            worker.ask(rows=rows.tolist(), of=label, to=path)
+            error, allowed = self.judge.error(case, np.load(path))
+        found.errors[label] = error / allowed
         found.times[label] = []
         return float(answer["seconds"])
 

@@ -45,6 +45,8 @@ def variants(case: Case) -> Variants:
             return attn.attention(q, k, v, out=out, num_threads=case.threads, **more)
 
     def result(value: Any) -> np.ndarray:
+        if case.backward:
+            return inputs.gradients(value)
         # Packed results are [slots, heads, dim].
         return value.transpose(1, 0, 2)[None] if case.lengths else value
 
@@ -79,5 +81,5 @@ def gradients(case: Case, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> Callab
         raise Unsupported("attn has no attention_grad")
     more = arguments(case)
     out, lse = attn.attention(q, k, v, return_lse=True, num_threads=case.threads, **more)
-    dout = np.random.default_rng(4).standard_normal(out.shape, dtype=np.float32).astype(out.dtype)
+    dout = inputs.dout(case)
     return lambda: grad(q, k, v, out, lse, dout, num_threads=case.threads, **more)

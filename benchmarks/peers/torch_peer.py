@@ -32,7 +32,7 @@ def grad_runner(case: Case, call: Any, q: torch.Tensor, k: torch.Tensor, v: torc
     for x in (q, k, v):
         x.requires_grad_(True)
     out = call()
-    dout = torch.randn_like(out)
+    dout = tensor(inputs.dout(case))
     return lambda: torch.autograd.grad(out, (q, k, v), dout, retain_graph=True)
 
 
@@ -51,7 +51,7 @@ def variants(case: Case) -> Variants:
         return sdpa(q, k, v, **more)
 
     if case.backward:
-        yield Variant("backward", grad_runner(case, natural, q, k, v), lambda got: array(got[0]))
+        yield Variant("backward", grad_runner(case, natural, q, k, v), lambda got: inputs.gradients(tuple(map(array, got))))
         return
     yield Variant("[b, h, s, d]", natural, array)
     # The layout that projections leave behind.

@@ -96,11 +96,35 @@ def test_numpy_refuses_what_it_does_not_compute():
 def test_gradients_are_unsupported_until_attn_has_them():
     import attn
 
+    case = SMALL.but("backward", kv_heads=4, causal=True, backward=True)
     if hasattr(attn, "attention_grad"):
-        attn_peer.gradients(SMALL, *inputs.arrays(SMALL))()
+        (variant,) = attn_peer.variants(case)
+        got = variant.result(variant.run())[:1, :, reference.sample_rows(case)]
+        error, allowed = reference.Judge().error(case, got)
+        assert error <= allowed
     else:
         with pytest.raises(Unsupported, match="attention_grad"):
             attn_peer.gradients(SMALL, *inputs.arrays(SMALL))
+
+
+def test_reference_gradients_are_derivatives(monkeypatch):
+    """Of the sum of out * dout, by differences."""
+    case = Case("tiny", 1, 1, 7, 7, 3, causal=True, backward=True)
+    rows = np.arange(7)
+    exact = reference.gradients(case, rows)
+    q, k, v = (x.astype(np.float64) for x in inputs.arrays(case))
+    for at, name in enumerate("qkv"):
+        moved = {"q": q, "k": k, "v": v}
+        for row, axis in ((0, 0), (3, 1), (6, 2)):
+            sides = []
+            for step in (1e-6, -1e-6):
+                x = moved[name].copy()
+                x[0, 0, row, axis] += step
+                arrays = {**moved, name: x}
+                monkeypatch.setattr(inputs, "arrays", lambda case, a=arrays: (a["q"], a["k"], a["v"]))
+                sides.append((reference.attention(case, rows)[0] * inputs.dout(case)).sum())
+            monkeypatch.undo()
+            assert exact[0, 0, row, 3 * at + axis] == pytest.approx((sides[0] - sides[1]) / 2e-6, abs=1e-6)
 
 
 # ---- verdicts -----------------------------------------------------------------------------------
