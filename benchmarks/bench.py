@@ -34,7 +34,7 @@ from benchmarks.questions import Contest, Question, Row, time_text  # noqa: E402
 from benchmarks.rounds import Arena, PeerDied, Readings  # noqa: E402
 
 #: Seconds of rounds for one contest, of --check and --quick.
-BUDGET, BUDGET_CHECK, BUDGET_QUICK = 10.0, 4.0, 0.5
+BUDGET, BUDGET_CHECK, BUDGET_QUICK = 10.0, 6.0, 0.5
 
 
 def progress(text: str) -> None:
