@@ -302,12 +302,12 @@ def decode() -> Question:
 
     def split(case: Case) -> Contest:
         def judge(r: Readings) -> list[Row]:
-            return [Row(f"{case.name}: 2 threads / 1", r.best("one") / r.best("attn"), 1.4, gate=1.1, wrong=_wrong(r),
+            return [Row(f"{case.name}: 2 threads / 1", r.best("one") / r.best("attn"), 1.4, wrong=_wrong(r),
                         median=r.median("one") / r.median("attn"),
                         columns=[f"{case.kv_bytes / r.best('attn') / 1e9:.1f}", ""])]
 
         return Contest(f"decode {case.name}", judge,
-                       {"attn": ("attn", case), "one": ("attn", case.but("one", threads=1))}, (), True)
+                       {"attn": ("attn", case), "one": ("attn", case.but("one", threads=1))})
 
     every = [*cases.DECODE_CONTIGUOUS, *cases.DECODE_PAGED]
     return Question("decode", "one query, d=128, 8 KV heads: of the bound min(linear read, 0.85 FMA peak / intensity)",
