@@ -145,6 +145,8 @@ class Bench:
             if "is not installed" in why:
                 self.absent[label] = why
         if "attn" in found.absent:
+            if contest.gate:
+                raise PeerDied(f"attn does not compute '{contest.name}', which has a gate: {found.absent['attn']}")
             return [Row(contest.name, None, 0.0, note=f" ({found.absent['attn']})")]
         return contest.judge(found)
 
@@ -232,6 +234,9 @@ def main() -> int:
     if options.rounds:
         budget = float("inf")
     arena = Arena(options.build, rounds, budget, progress)
+    if arena.absent("attn"):
+        raise SystemExit("bench: expects to import attn, but cannot; run `make build` and set PYTHONPATH to "
+                         f"{options.build / 'python'}, as `make bench` does")
     record = Record(options.json, options.resume, {"rounds": rounds, "command": command(options)})
     if any(t.name == "peers" for t in tables):
         record.data["versions"] = arena.versions()

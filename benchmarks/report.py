@@ -32,7 +32,7 @@ What attn reached on one machine, beside the machine's own peak and beside other
 * Peers: {peers}
 
 A row reads the best of its rounds, on both sides of a ratio; the median stands beside. A row passes when it reaches its
-target. {short} of {judged} rows with a target fall short{unjudged}.
+target; a dash stands for what a library does not compute. {short} of {judged} rows with a target fall short{unjudged}.
 """
 
 

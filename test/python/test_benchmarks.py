@@ -144,7 +144,7 @@ def test_rows_judge_both_ways():
 class FakeArena(Arena):
     """Reads what it is told: seconds of a call of attn, of any other."""
 
-    own, other, here, stop_at = 1e-3, 2e-3, True, None
+    own, other, here, stop_at, refuses = 1e-3, 2e-3, True, None, ""
 
     def __init__(self, *arguments: object):
         super().__init__(*arguments)  # type: ignore[arg-type]
@@ -160,6 +160,8 @@ class FakeArena(Arena):
         if name == self.stop_at:
             raise KeyboardInterrupt
         type(self).log.append(name)
+        if self.refuses:
+            return Readings(absent={"attn": self.refuses})
         case = entrants["attn"][1]
         r = Readings(peaks={p: [case.flops / self.own / 0.9] for p in probes})
         for label, (peer, _) in entrants.items():
@@ -201,12 +203,26 @@ def test_readme_finds_its_figures(monkeypatch, capsys):
 
 
 def test_check_fails_where_a_gate_does(monkeypatch, capsys):
-    assert run_bench(monkeypatch, "--check", "--only", "prefill,decode") == 0
+    assert run_bench(monkeypatch, "--check", "--only", "prefill,varlen") == 0
     assert "every row reaches its target" in capsys.readouterr().out
-    assert run_bench(monkeypatch, "--check", "--only", "prefill,decode", other=1e-4) == 1
+    assert run_bench(monkeypatch, "--check", "--only", "prefill,varlen", other=1e-4) == 1
     assert "FALLS SHORT" in capsys.readouterr().out
     # Without --check the same is told, and is no error.
-    assert run_bench(monkeypatch, "--only", "prefill,decode", other=1e-4) == 0
+    assert run_bench(monkeypatch, "--only", "prefill,varlen", other=1e-4) == 0
+
+
+def test_what_attn_refuses_is_told_and_breaks_a_gate(monkeypatch, capsys):
+    assert run_bench(monkeypatch, "--only", "backward", refuses="not there yet") == 0
+    assert capsys.readouterr().out.count("not judged (not there yet)") == len(cases.BACKWARD)
+    with pytest.raises(SystemExit, match="attn does not compute 'prefill d64 n1024 full'.*: not there yet"):
+        run_bench(monkeypatch, "--check", refuses="not there yet")
+
+
+def test_attn_has_to_be_there():
+    """Without the package nothing is measured, and that is an error."""
+    done = subprocess.run([sys.executable, str(ROOT / "benchmarks/bench.py"), "--check"], text=True, timeout=60,
+                          capture_output=True, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ""})  # fmt: skip
+    assert done.returncode == 1 and "expects to import attn" in done.stderr
 
 
 def test_absent_peers_are_said_and_not_judged(monkeypatch, capsys):
