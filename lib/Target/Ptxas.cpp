@@ -16,7 +16,7 @@
 
 using namespace attn;
 
-std::string attn::findPtxas() {
+std::string attn::findPtxas(llvm::StringRef otherwise) {
   if (std::optional<std::string> given =
           llvm::sys::Process::GetEnv("ATTN_PTXAS"))
     return *given;
@@ -31,7 +31,9 @@ std::string attn::findPtxas() {
         return path;
   if (llvm::ErrorOr<std::string> path = llvm::sys::findProgramByName("ptxas"))
     return *path;
-  return in("/usr/local/cuda");
+  if (std::string path = in("/usr/local/cuda"); !path.empty())
+    return path;
+  return llvm::sys::fs::can_execute(otherwise) ? otherwise.str() : "";
 }
 
 /// "Used 157 registers", "8 bytes spill stores": the number before or after.
