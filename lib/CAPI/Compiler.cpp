@@ -124,9 +124,12 @@ static bool compileKernels(Program &program, const Options &options,
       std::string note = llvm::formatv("kernel {0}: {1} bytes of shared memory",
                                        kernel.name, kernel.sharedBytes);
       if (kernel.registers)
-        note += llvm::formatv(", {0} registers, 0 spills, {1} bytes of stack, "
-                              "{2} blocks of 128 threads per processor ({3})",
-                              kernel.registers, kernel.stackBytes,
+        note += llvm::formatv(", {0} registers, {1} bytes spilled, {2} bytes of "
+                              "stack, {3} blocks of 128 threads per processor "
+                              "({4})",
+                              kernel.registers,
+                              kernel.spillStores + kernel.spillLoads,
+                              kernel.stackBytes,
                               kernel.blocksPerProcessor, code.arch);
       notes.push_back(note);
     }

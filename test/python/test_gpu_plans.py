@@ -75,6 +75,24 @@ def test_ptxas_of_a_package_is_found(packaged_ptxas, monkeypatch):
     assert compiler.installed_ptxas() != str(packaged_ptxas)
 
 
+def test_spills_are_told_and_no_error(tmp_path, monkeypatch):
+    """A slower kernel is better than none. The ptxas is a stand-in that reports some for one kernel."""
+    ptxas = tmp_path / "ptxas"
+    ptxas.write_text("""#!/bin/sh
+echo "ptxas info    : Compiling entry function 'attn_forward' for 'sm_80'"
+echo "ptxas info    : Function properties for attn_forward"
+echo "    144 bytes stack frame, 220 bytes spill stores, 148 bytes spill loads"
+echo "ptxas info    : Used 255 registers, used 1 barriers"
+while [ $# -gt 0 ]; do [ "$1" = -o ] && echo machine code > "$2"; shift; done
+""")
+    ptxas.chmod(0o755)
+    monkeypatch.setenv("ATTN_PTXAS", str(ptxas))
+    monkeypatch.setenv("ATTN_CACHE_DIR", str(tmp_path / "cache"))
+    q = np.zeros((1, 1, 4, 40), np.float16)
+    text = attn.compile(attn.attention, q, q, q, target="sm_80").explain()
+    assert "255 registers, 368 bytes spilled, 144 bytes of stack, 2 blocks of 128 threads" in text
+
+
 def test_another_ptxas_is_another_package(packaged_ptxas, monkeypatch):
     key = lambda target: compiler.cache_key("text", compiler.Options(target))  # noqa: E731
     monkeypatch.setenv("ATTN_PTXAS", "")
