@@ -184,6 +184,7 @@ def judge(dtype: str, got: np.ndarray, expect: np.ndarray, allowed: float) -> st
         values = got.astype(np.int64)
         wrong = values != expect.astype(np.int64)
         return at(wrong) if wrong.any() else ""
+    expect = np.asarray(expect, np.float64)
     values = widen(dtype, got)
     overflow = np.abs(expect) >= OVERFLOW[dtype]
     infinite = np.where(overflow, np.copysign(np.inf, expect), expect)
