@@ -25,8 +25,9 @@ struct Row {
   int64_t vectorBytes, qVectors, strips, keyRows, kvTile;
 };
 constexpr Row kTable[] = {
-    {"avx512", 64, 3, 4, 8, 128}, {"avx2", 32, 3, 8, 4, 128}, {"sse4", 16, 3, 8, 4, 64},
-    {"neon", 16, 4, 8, 4, 64},    {"generic", 16, 2, 8, 4, 64},
+    {"avx512bf16", 64, 3, 4, 8, 128}, {"avx512", 64, 3, 4, 8, 128},
+    {"avx2", 32, 3, 8, 4, 128},       {"sse4", 16, 3, 8, 4, 64},
+    {"neon", 16, 4, 8, 4, 64},        {"generic", 16, 2, 8, 4, 64},
 };
 
 /// One row for every GPU: four warps of 16 queries, and as many keys per tile as
@@ -50,7 +51,7 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
         return WalkResult::advance();
       FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
       if (failed(schedule)) {
-        op.emitError() << "expects isa to be avx512, avx2, sse4, neon, generic or a GPU such as "
+        op.emitError() << "expects isa to be avx512bf16, avx512, avx2, sse4, neon, generic or a GPU such as "
                           "sm_80, but got '" << isa
                        << "'";
         return WalkResult::interrupt();

@@ -19,7 +19,7 @@ namespace mlir::attn {
 bool matchMask(RewriterBase &rewriter, AttentionOp op);
 
 /// The schedule of `op` from the table row `isa`, or failure (with no message)
-/// when there is no such row. Rows: avx512, avx2, sse4, neon, generic.
+/// when there is no such row. Rows: avx512bf16, avx512, avx2, sse4, neon, generic.
 FailureOr<ScheduleAttr> chooseSchedule(AttentionOp op, StringRef isa);
 
 /// Rewrites merge_states as elementwise ops; exact up to rounding.
