@@ -45,6 +45,12 @@ check: build ## Run every test (ARGS="--only lit,python" for parts).
 check-gpu: build ## Run on a GPU what `check` runs on the emulator; without one, say so.
 	@$(PYTHON) scripts/check.py --build $(BUILD) --device $(ARGS)
 
+DIR ?= gpu-pack
+
+.PHONY: gpu-pack
+gpu-pack: build ## Compile what `check-gpu` runs, for a GPU machine without a compiler (DIR=...).
+	@$(PYTHON) scripts/gpu_suite.py --pack $(DIR) $(ARGS)
+
 .PHONY: bench
 bench: build ## Measure every question, beside the peers where they are (ARGS="--only decode").
 	@$(PYTHON) benchmarks/bench.py $(if $(findstring --only,$(ARGS)),,--all) $(ARGS)

@@ -189,6 +189,13 @@ SECTIONS: dict[str, list[Feature]] = {
         Feature("a second attention on the result", body=
                 "  %last = attn.attention %out, %out, %out mask <causal> : Q, Q, Q -> Q\n"),
         Feature("arithmetic on tensors", body="  %last = arith.addf %q, %out : Q\n"),
+        Feature("a loop over layers", body=
+                "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n  %c3 = arith.constant 3 : index\n"
+                "  %last = scf.for %n = %c0 to %c3 step %c1 iter_args(%x = %out) -> (Q) {\n"
+                "    %y = attn.attention %x, %x, %x mask <causal> : Q, Q, Q -> Q\n    scf.yield %y : Q\n  }\n"),
+        Feature("a single element, read and written", body=
+                "  %c0 = arith.constant 0 : index\n  %e = tensor.extract %q[%c0, %c0, %c0, %c0] : Q\n"
+                "  %last = tensor.insert %e into %out[%c0, %c0, %c0, %c0] : Q\n"),
         Feature("`tensor.concat`, `tensor.extract_slice`", q="?x4x8", kv="?x2x8", body=
                 "  %zero = arith.constant 0 : index\n  %b = tensor.dim %q, %zero : Q\n"
                 "  %two = tensor.concat dim(2) %q, %out : (Q, Q) -> TWICE\n"

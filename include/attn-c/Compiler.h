@@ -41,6 +41,7 @@ extern "C" {
 typedef struct AttnCompileOptions {
   /// "host", "avx512bf16", "avx512", "avx2", "sse4" or "generic"; null means "host". "host"
   /// uses everything that this CPU has; the others run on any CPU of the class.
+  /// For GPUs "cuda", or an architecture such as "sm_90".
   const char *target;
   /// LLVM's optimization level, 0 to 3.
   int opt_level;
@@ -49,6 +50,9 @@ typedef struct AttnCompileOptions {
   /// What error messages call the program, for example its file's name; null
   /// for "program".
   const char *name;
+  /// A ptxas for machine code of GPUs, taken where neither ATTN_PTXAS nor a
+  /// CUDA toolkit nor PATH has one; null for none.
+  const char *ptxas;
 } AttnCompileOptions;
 
 /// Text or bytes that the library allocated. Free with `attnStringFree`. There

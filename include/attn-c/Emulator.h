@@ -137,13 +137,19 @@ ATTN_EMULATOR_EXPORTED int attnEmuUnmap(AttnEmuDevice *device, void *pointer);
 ATTN_EMULATOR_EXPORTED int attnEmuSetInitialized(AttnEmuDevice *device,
                                                  void *pointer, size_t bytes,
                                                  int initialized);
+/// How many bytes at the start of a range hold values: `bytes` when all do.
+ATTN_EMULATOR_EXPORTED int attnEmuGetInitialized(const AttnEmuDevice *device,
+                                                 const void *pointer,
+                                                 size_t bytes, size_t *count);
 
 //===----------------------------------------------------------------------===//
 // Modules
 //===----------------------------------------------------------------------===//
 
 /// Loads PTX text of `bytes` bytes. Every kernel is decoded here, so that what
-/// the emulator does not know is said before anything runs.
+/// the emulator does not know is said before anything runs. A text without
+/// global variables that was loaded lately, on whatever device, is not read
+/// again.
 ATTN_EMULATOR_EXPORTED int attnEmuModuleLoad(AttnEmuDevice *device,
                                              const char *text, size_t bytes,
                                              AttnEmuModule **out);

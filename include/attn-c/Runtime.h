@@ -150,6 +150,12 @@ typedef struct AttnInvokeOptions {
   /// On the emulated device, how many instructions a warp may execute; 0 for
   /// ATTN_EMULATOR_STEP_LIMIT, else the emulator's own limit.
   int64_t step_limit;
+  /// On the emulated device, called on the invoking thread about five times a
+  /// second while a kernel runs, with its blocks so far and all of them. May be
+  /// null.
+  void (*progress)(void *arg, const char *kernel, uint64_t done, uint64_t all);
+  /// Handed to `progress`.
+  void *progress_arg;
 } AttnInvokeOptions;
 
 /// What one call did, counted by the generated code. On CUDA, asking for them

@@ -47,6 +47,7 @@ struct Options {
   unsigned optLevel = 3;
   bool verify = true;
   std::string name = "program";
+  std::string ptxas;
 };
 } // namespace
 
@@ -61,6 +62,8 @@ static bool readOptions(const AttnCompileOptions *given, Options &options,
     options.verify = given->verify != 0;
     if (given->name)
       options.name = given->name;
+    if (given->ptxas)
+      options.ptxas = given->ptxas;
   }
   return resolveTarget(given && given->target ? given->target : "host",
                        options.target, fault);
@@ -111,7 +114,7 @@ static bool compileKernels(Program &program, const Options &options,
   auto begin = std::chrono::steady_clock::now();
   if (!generatePtx(*program.module, options.target.gpu, code, fault))
     return !fault;
-  std::string ptxas = findPtxas();
+  std::string ptxas = findPtxas(options.ptxas);
   code.assembler = "no ptxas was found: the driver assembles the kernels";
   if (!ptxas.empty() && !assemblePtx(ptxas, code, fault))
     return false;
@@ -121,9 +124,12 @@ static bool compileKernels(Program &program, const Options &options,
       std::string note = llvm::formatv("kernel {0}: {1} bytes of shared memory",
                                        kernel.name, kernel.sharedBytes);
       if (kernel.registers)
-        note += llvm::formatv(", {0} registers, 0 spills, {1} bytes of stack, "
-                              "{2} blocks of 128 threads per processor ({3})",
-                              kernel.registers, kernel.stackBytes,
+        note += llvm::formatv(", {0} registers, {1} bytes spilled, {2} bytes of "
+                              "stack, {3} blocks of 128 threads per processor "
+                              "({4})",
+                              kernel.registers,
+                              kernel.spillStores + kernel.spillLoads,
+                              kernel.stackBytes,
                               kernel.blocksPerProcessor, code.arch);
       notes.push_back(note);
     }
@@ -251,7 +257,7 @@ static void emitKernels(Program &program, const Options &options,
     toString(code.ptx, out, fault);
     return;
   }
-  std::string ptxas = findPtxas();
+  std::string ptxas = findPtxas(options.ptxas);
   if (ptxas.empty()) {
     fault.set(FaultClass::Resource,
               "expects a ptxas for a cubin, but found none: install the CUDA "

@@ -187,6 +187,33 @@ llvm::json::Array attn::capi::describeKeyLoops(mlir::ModuleOp planned,
   return loops;
 }
 
+/// The schedule in words: those of vectors and strips, or of blocks and warps.
+static std::string scheduleNote(const llvm::json::Object &schedule) {
+  auto get = [&](const char *key) {
+    return schedule.getInteger(key).value_or(0);
+  };
+  llvm::StringRef isa = schedule.getString("isa").value_or("?");
+  int64_t queries = get("lanes") * get("q_vectors") * get("strips");
+  if (isa.starts_with("sm_"))
+    return llvm::formatv(
+               "a block of {0} threads for each {1} queries ({2} warps of {3} "
+               "queries), tiles of {4} keys in two stages; up to {5} queries "
+               "have a block for each {6} keys, and attn_merge puts the parts "
+               "together (schedule of {7})",
+               32 * get("strips"), queries, get("strips"),
+               get("lanes") * get("q_vectors"), get("kv_tile"), get("few_rows"),
+               get("split_keys"), isa)
+        .str();
+  return llvm::formatv("blocks of {0} queries ({1} vectors of {2} lanes x {3} "
+                       "strips), {4} keys at a time, tiles of {5} keys; up to "
+                       "{6} rows take the row kernel, in parts of {7} keys "
+                       "(schedule of {8})",
+                       queries, get("q_vectors"), get("lanes"), get("strips"),
+                       get("kv_tile"), get("key_rows"), get("few_rows"),
+                       get("split_keys"), isa)
+      .str();
+}
+
 std::vector<std::string>
 attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
   std::vector<std::string> notes;
@@ -203,23 +230,8 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
                       (kind && weighs ? ", and " : "") +
                       (weighs ? "prob_mod needs a row's weights as a whole" : "") +
                       "; every query takes the kernel of whole rows, without tiles");
-    else if (const llvm::json::Object *schedule = loop.getObject("schedule")) {
-      auto get = [&](const char *key) {
-        return schedule->getInteger(key).value_or(0);
-      };
-      notes.push_back(
-          head +
-          llvm::formatv("blocks of {0} queries ({1} vectors of {2} lanes x {3} "
-                        "strips), {4} keys at a time, tiles of {5} keys; up to "
-                        "{6} rows take the row kernel, in parts of {7} keys "
-                        "(schedule of {8})",
-                        get("lanes") * get("q_vectors") * get("strips"),
-                        get("q_vectors"), get("lanes"), get("strips"),
-                        get("kv_tile"), get("key_rows"), get("few_rows"),
-                        get("split_keys"),
-                        schedule->getString("isa").value_or("?"))
-              .str());
-    }
+    else if (const llvm::json::Object *schedule = loop.getObject("schedule"))
+      notes.push_back(head + scheduleNote(*schedule));
     if (const llvm::json::Object *range = loop.getObject("range"))
       notes.push_back(
           head +

@@ -15,6 +15,8 @@
 #include "Machine.h"
 
 #include <algorithm>
+#include <list>
+#include <mutex>
 #include <new>
 
 using namespace attn::emu;
@@ -52,15 +54,22 @@ int guarded(F f) {
 }
 } // namespace
 
-struct AttnEmuModule {
+namespace {
+/// A text, parsed and decoded. Nothing in it changes once it is there.
+struct Code {
   Module ptx;
   std::vector<std::unique_ptr<Program>> programs;
+};
+} // namespace
+
+struct AttnEmuModule {
+  /// Shared with other loads of the same text, perhaps on other devices.
+  std::shared_ptr<const Code> code;
   AddressMap addresses;
   std::vector<std::pair<std::string, Allocation *>> globals;
-  std::vector<std::vector<std::string>> names;
 
   const Program *find(const char *kernel) const {
-    for (auto &program : programs)
+    for (auto &program : code->programs)
       if (kernel && program->name == kernel)
         return program.get();
     return nullptr;
@@ -236,6 +245,32 @@ int attnEmuSetInitialized(AttnEmuDevice *device, void *pointer, size_t bytes,
   return ATTN_EMU_OK;
 }
 
+int attnEmuGetInitialized(const AttnEmuDevice *device, const void *pointer,
+                          size_t bytes, size_t *count) {
+  if (!device || !count)
+    return failWith(ATTN_EMU_INVALID,
+                    "expects a device and a place for the count");
+  auto base = reinterpret_cast<uint64_t>(pointer);
+  const Allocation *allocation = device->memory.find(base);
+  if (!allocation || allocation->size - (base - allocation->base) < bytes)
+    return failWith(ATTN_EMU_INVALID,
+                    "expects a range of one allocation, but got " +
+                        std::to_string(bytes) + " bytes at " + hex(base));
+  const uint64_t start = base - allocation->base;
+  uint64_t at = 0;
+  // 64 bytes at a time, then one by one within the first that is not whole.
+  while (at < bytes) {
+    unsigned step = unsigned(std::min<uint64_t>(64, bytes - at));
+    if (!allocation->init.test(start + at, step))
+      break;
+    at += step;
+  }
+  while (at < bytes && allocation->init.test(start + at, 1))
+    ++at;
+  *count = at;
+  return ATTN_EMU_OK;
+}
+
 //===----------------------------------------------------------------------===//
 // Modules
 //===----------------------------------------------------------------------===//
@@ -245,9 +280,45 @@ static int ptxError(const PtxError &error) {
                   "line " + std::to_string(error.line) + ": " + error.text);
 }
 
+namespace {
+/// Texts that were loaded lately. Parsing and decoding is most of what a short
+/// launch costs, and whoever opens a device per call loads the same text again
+/// and again. Addresses of global variables are part of the decoded operations,
+/// so that only modules without any are kept.
+class CodeCache {
+public:
+  std::shared_ptr<const Code> find(std::string_view text) {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto it = kept.begin(); it != kept.end(); ++it)
+      if ((*it)->ptx.source == text) {
+        kept.splice(kept.begin(), kept, it);
+        return *it;
+      }
+    return nullptr;
+  }
+  void keep(std::shared_ptr<const Code> code) {
+    std::lock_guard<std::mutex> lock(mutex);
+    kept.push_front(std::move(code));
+    if (kept.size() > kMost)
+      kept.pop_back();
+  }
+
+private:
+  static constexpr size_t kMost = 16;
+  std::mutex mutex;
+  std::list<std::shared_ptr<const Code>> kept;
+};
+} // namespace
+
+static CodeCache &codeCache() {
+  // Never destroyed: threads may still launch when the process ends.
+  static auto *cache = new CodeCache();
+  return *cache;
+}
+
 /// Gives the module's global and constant variables their memory and values.
-static bool placeVariables(AttnEmuDevice &device, AttnEmuModule &module,
-                           PtxError &error) {
+static bool placeVariables(AttnEmuDevice &device, const Module &ptx,
+                           AttnEmuModule &module, PtxError &error) {
   std::map<std::string, Allocation *> byName;
   auto place = [&](const Variable &v, bool define) {
     if (v.space != Space::Global && v.space != Space::Const)
@@ -280,10 +351,10 @@ static bool placeVariables(AttnEmuDevice &device, AttnEmuModule &module,
     return true;
   };
   auto each = [&](auto f) {
-    for (auto &v : module.ptx.variables)
+    for (auto &v : ptx.variables)
       if (!f(*v))
         return false;
-    for (auto &function : module.ptx.functions)
+    for (auto &function : ptx.functions)
       for (auto &v : function->variables)
         if (!f(*v))
           return false;
@@ -319,6 +390,22 @@ static void dropGlobals(AttnEmuDevice &device, AttnEmuModule &module) {
   module.globals.clear();
 }
 
+/// Why the device cannot run code for `target`, or "".
+static std::string misfit(const AttnEmuDevice &device,
+                          const std::string &target) {
+  // Code for sm_90a runs on sm_90a alone.
+  std::string suffix;
+  int number;
+  parseTarget(target, number, suffix);
+  bool fits = suffix.empty() ? number <= device.arch
+              : suffix == "a"
+                  ? number == device.arch && device.suffix == "a"
+                  : number <= device.arch && number / 10 == device.arch / 10;
+  return fits ? ""
+              : "expects code that " + device.archName +
+                    " can run, but the target is " + target;
+}
+
 int attnEmuModuleLoad(AttnEmuDevice *device, const char *text, size_t bytes,
                       AttnEmuModule **out) {
   auto module = std::unique_ptr<AttnEmuModule>();
@@ -328,34 +415,35 @@ int attnEmuModuleLoad(AttnEmuDevice *device, const char *text, size_t bytes,
                       "expects a device, a text and a place for the module");
     *out = nullptr;
     module = std::make_unique<AttnEmuModule>();
+    std::string_view source(text, bytes);
+    if (auto known = codeCache().find(source)) {
+      std::string why = misfit(*device, known->ptx.targetName);
+      if (!why.empty())
+        return failWith(ATTN_EMU_PTX_ERROR, why);
+      module->code = std::move(known);
+      return ATTN_EMU_OK;
+    }
+    auto code = std::make_shared<Code>();
     PtxError error;
-    if (!parseModule(std::string_view(text, bytes), module->ptx, error))
+    if (!parseModule(source, code->ptx, error))
       return ptxError(error);
-    // Code for sm_90a runs on sm_90a alone.
-    std::string suffix;
-    int number;
-    parseTarget(module->ptx.targetName, number, suffix);
-    bool fits =
-        suffix.empty() ? number <= device->arch
-        : suffix == "a"
-            ? number == device->arch && device->suffix == "a"
-            : number <= device->arch && number / 10 == device->arch / 10;
-    if (!fits)
-      return failWith(ATTN_EMU_PTX_ERROR, "expects code that " +
-                                              device->archName +
-                                              " can run, but the target is " +
-                                              module->ptx.targetName);
-    if (!placeVariables(*device, *module, error))
+    std::string why = misfit(*device, code->ptx.targetName);
+    if (!why.empty())
+      return failWith(ATTN_EMU_PTX_ERROR, why);
+    if (!placeVariables(*device, code->ptx, *module, error))
       return ptxError(error);
-    for (auto &function : module->ptx.functions) {
+    for (auto &function : code->ptx.functions) {
       if (!function->isEntry)
         continue;
       auto program = std::make_unique<Program>();
-      if (!decodeKernel(module->ptx, *function, module->addresses, *program,
+      if (!decodeKernel(code->ptx, *function, module->addresses, *program,
                         error))
         return ptxError(error);
-      module->programs.push_back(std::move(program));
+      code->programs.push_back(std::move(program));
     }
+    module->code = std::move(code);
+    if (module->addresses.empty())
+      codeCache().keep(module->code);
     return ATTN_EMU_OK;
   });
   if (status != ATTN_EMU_OK) {
@@ -377,7 +465,7 @@ int attnEmuModuleUnload(AttnEmuDevice *device, AttnEmuModule *module) {
     // The report of a launch speaks of the module's lines.
     attnEmuReportJson(device);
     attnEmuReportText(device);
-    for (auto &program : module->programs)
+    for (auto &program : module->code->programs)
       if (device->report.program == program.get())
         device->report.program = nullptr;
     dropGlobals(*device, *module);
@@ -388,11 +476,11 @@ int attnEmuModuleUnload(AttnEmuDevice *device, AttnEmuModule *module) {
 }
 
 size_t attnEmuKernelCount(const AttnEmuModule *module) {
-  return module ? module->programs.size() : 0;
+  return module ? module->code->programs.size() : 0;
 }
 const char *attnEmuKernelName(const AttnEmuModule *module, size_t index) {
-  return module && index < module->programs.size()
-             ? module->programs[index]->name.c_str()
+  return module && index < module->code->programs.size()
+             ? module->code->programs[index]->name.c_str()
              : nullptr;
 }
 int attnEmuParameterCount(const AttnEmuModule *module, const char *kernel) {
@@ -501,7 +589,7 @@ int attnEmuLaunch(AttnEmuDevice *device, AttnEmuModule *module,
     const Program *program = module->find(kernel);
     if (!program) {
       std::string names;
-      for (auto &p : module->programs)
+      for (auto &p : module->code->programs)
         names += (names.empty() ? "" : ", ") + p->name;
       return failWith(ATTN_EMU_INVALID,
                       "expects a kernel among " +

@@ -17,6 +17,8 @@ using namespace mlir::attn;
 /// The f32 bound of the specification, and the same for f64: both are 16.8
 /// roundings of their type.
 static constexpr double kSingleBound = 2e-6;
+/// What no f32 computation is sure to stay below: eight of its roundings.
+static constexpr double kSingleFloor = kSingleBound / 4;
 static constexpr double kDoubleBound = kSingleBound / (1 << 29);
 
 /// "[1, 0, 7]" for a position in a row-major array.
@@ -117,10 +119,15 @@ ResultComparison mlir::attn::compareResult(const Array &got,
   if (!isLse && mantissaBits(facts.coarsest) < mantissaBits(type))
     type = facts.coarsest;
   double ofScores = scale * std::max(1.0, facts.maxAbsScore / 8);
+  // A score's rounding is part of an lse and a factor of a weight.
+  double chain = isLse ? std::max(scale, facts.maxAbsScore / 8) : ofScores;
+  double least = type == DType::F32 && facts.visiblePairs > 0
+                     ? std::max(ulpAt(type, scale), kSingleFloor * chain)
+                     : ulpAt(type, scale);
   if (type == DType::F64) {
     verdict.allowed = kDoubleBound * ofScores;
   } else {
-    verdict.allowed = std::max(2 * verdict.plainError, ulpAt(type, scale));
+    verdict.allowed = std::max(2 * verdict.plainError, least);
     if (type == DType::F32 &&
         mantissaBits(facts.coarsest) >= mantissaBits(type))
       verdict.allowed = std::min(verdict.allowed, kSingleBound * ofScores);
@@ -133,33 +140,35 @@ ResultComparison mlir::attn::compareResult(const Array &got,
   return verdict;
 }
 
-llvm::Expected<Comparison>
-mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
-                              llvm::ArrayRef<Array> args,
-                              llvm::ArrayRef<Array> results,
-                              bool matrixUnits) {
-  RunFacts facts;
+llvm::Expected<Judge> Judge::create(ModuleOp module, llvm::StringRef entry,
+                                    llvm::ArrayRef<Array> args,
+                                    bool matrixUnits) {
+  Judge judge;
   InterpretOptions options;
-  options.facts = &facts;
+  options.facts = &judge.facts;
   auto oracle = interpret(module, entry, args, options);
   if (!oracle)
     return oracle.takeError();
+  judge.exact = std::move(*oracle);
   options.arithmetic = Arithmetic::Plain;
   options.facts = nullptr;
   options.matrixUnits = matrixUnits;
   // More variants where the program is small: few numbers leave more to luck.
-  unsigned count = facts.visiblePairs < 2000     ? 24
-                   : facts.visiblePairs < 100000 ? 8
-                                                 : 2;
-  SmallVector<SmallVector<Array>> plain;
+  unsigned count = judge.facts.visiblePairs < 2000     ? 24
+                   : judge.facts.visiblePairs < 100000 ? 8
+                                                       : 2;
   for (options.variant = 0; options.variant < count; ++options.variant) {
     auto results = interpret(module, entry, args, options);
     if (!results)
       return results.takeError();
-    plain.push_back(std::move(*results));
+    judge.plain.push_back(std::move(*results));
   }
-  if (results.size() != oracle->size())
-    return llvm::createStringError("expects " + llvm::Twine(oracle->size()) +
+  return judge;
+}
+
+llvm::Expected<Comparison> Judge::compare(llvm::ArrayRef<Array> results) const {
+  if (results.size() != exact.size())
+    return llvm::createStringError("expects " + llvm::Twine(exact.size()) +
                                    " results, but got " +
                                    llvm::Twine(results.size()));
   Comparison comparison;
@@ -168,7 +177,7 @@ mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
     for (const SmallVector<Array> &variant : plain)
       variants.push_back(&variant[index]);
     comparison.results.push_back(compareResult(
-        got, (*oracle)[index], variants, facts, facts.resultIsLse[index]));
+        got, exact[index], variants, facts, facts.resultIsLse[index]));
     const ResultComparison &verdict = comparison.results.back();
     comparison.maxAbsError =
         std::max(comparison.maxAbsError, verdict.maxAbsError);
@@ -177,6 +186,16 @@ mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
     comparison.pass &= verdict.pass;
   }
   return comparison;
+}
+
+llvm::Expected<Comparison>
+mlir::attn::compareWithOracle(ModuleOp module, llvm::StringRef entry,
+                              llvm::ArrayRef<Array> args,
+                              llvm::ArrayRef<Array> results, bool matrixUnits) {
+  auto judge = Judge::create(module, entry, args, matrixUnits);
+  if (!judge)
+    return judge.takeError();
+  return judge->compare(results);
 }
 
 std::string Comparison::summary() const {

@@ -149,7 +149,10 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
     request.worstRounding = options->worst_rounding != 0;
     request.stepLimit = options->step_limit;
     request.poll = options->poll ? pollCall : nullptr;
+    request.progress = options->progress;
+    request.progressArg = options->progress_arg;
     request.tensors = tensors.memory();
+    request.results = tensors.results();
     if (Status status = device->begin(request, deviceCall); !status.ok())
       return failure(status.code(), "entry '%s': %s", type.name.c_str(),
                      status.message().c_str());

@@ -390,6 +390,13 @@ std::vector<TensorMemory> TensorChecker::memory() const {
   return merged;
 }
 
+std::vector<ResultMemory> TensorChecker::results() const {
+  std::vector<ResultMemory> all;
+  for (size_t i = numArguments; i < checked.size(); ++i)
+    all.push_back({checked[i].type->name, checked[i].range});
+  return all;
+}
+
 Status TensorChecker::checkOverlap() const {
   for (size_t i = numArguments; i < checked.size(); ++i) {
     const Checked &result = checked[i];

@@ -24,8 +24,15 @@
 using namespace attn;
 using namespace mlir;
 
-/// sm_90 needs PTX 8.0, which every driver since CUDA 12.0 knows.
-static constexpr char kPtxVersion[] = "+ptx80";
+/// sm_90 needs PTX 8.0, which every driver since CUDA 12.0 knows. A kernel with
+/// more than 4,096 bytes of parameters needs 8.1, which those since 12.1 know.
+static const char *ptxVersion(gpu::GPUModuleOp kernels) {
+  for (auto func : kernels.getOps<LLVM::LLVMFuncOp>())
+    if (auto bytes = func->getAttrOfType<IntegerAttr>("attn.param_bytes"))
+      if (bytes.getInt() > 4096)
+        return "+ptx81";
+  return "+ptx80";
+}
 
 static gpu::GPUModuleOp kernelsOf(ModuleOp module) {
   for (auto kernels : module.getOps<gpu::GPUModuleOp>())
@@ -59,7 +66,7 @@ bool attn::generatePtx(ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
                      "expects an LLVM with the NVPTX target, but got: " +
                          error);
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, arch, kPtxVersion, llvm::TargetOptions(), std::nullopt,
+      triple, arch, ptxVersion(kernels), llvm::TargetOptions(), std::nullopt,
       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<ErrorHandler>(fault));

@@ -16,7 +16,7 @@
 
 using namespace attn;
 
-std::string attn::findPtxas() {
+std::string attn::findPtxas(llvm::StringRef otherwise) {
   if (std::optional<std::string> given =
           llvm::sys::Process::GetEnv("ATTN_PTXAS"))
     return *given;
@@ -31,7 +31,9 @@ std::string attn::findPtxas() {
         return path;
   if (llvm::ErrorOr<std::string> path = llvm::sys::findProgramByName("ptxas"))
     return *path;
-  return in("/usr/local/cuda");
+  if (std::string path = in("/usr/local/cuda"); !path.empty())
+    return path;
+  return llvm::sys::fs::can_execute(otherwise) ? otherwise.str() : "";
 }
 
 /// "Used 157 registers", "8 bytes spill stores": the number before or after.
@@ -130,15 +132,6 @@ bool attn::assemblePtx(llvm::StringRef ptxas, DeviceCode &code, Fault &fault) {
         "expects " + ptxas.str() + " to assemble the kernels for " + code.arch +
             ", but got: " + (reason.empty() ? text.trim().str() : reason));
   readReport(text, code);
-  for (const KernelReport &kernel : code.kernels)
-    if (kernel.spillStores || kernel.spillLoads)
-      return fault.set(FaultClass::Compile,
-                       "expects kernel '" + kernel.name +
-                           "' to keep its values in registers on " + code.arch +
-                           ", but got " + std::to_string(kernel.spillStores) +
-                           " bytes of spill stores and " +
-                           std::to_string(kernel.spillLoads) +
-                           " of spill loads");
   auto made = llvm::MemoryBuffer::getFile(object);
   if (!made)
     return fault.set(FaultClass::Resource, "cannot read " + object.str().str());

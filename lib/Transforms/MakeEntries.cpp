@@ -7,6 +7,8 @@
 
 #include "attn/Transforms/Passes.h"
 
+#include "SizeOrigin.h"
+
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -118,7 +120,8 @@ struct MakeEntriesPass : public attn::impl::MakeEntriesBase<MakeEntriesPass> {
                 for (Value value : values)
                   for (int64_t axis = 0; axis < cast<RankedTensorType>(value.getType()).getRank();
                        ++axis) {
-                    Value size = tensor::DimOp::create(b, loc, value, axis);
+                    attn::AxisSize origin = attn::sizeOrigin(b, {value, axis});
+                    Value size = tensor::DimOp::create(b, loc, origin.tensor, origin.axis);
                     size = arith::IndexCastOp::create(b, loc, b.getI64Type(), size);
                     Value at = arith::ConstantIndexOp::create(b, loc, next++);
                     memref::StoreOp::create(b, loc, size, buffers[0], at);

@@ -6,7 +6,8 @@
 from typing import Sequence
 
 def compile_to_file(
-    program: str | bytes, path: str, target: str | None = None, opt_level: int = 3, verify: bool = True
+    program: str | bytes, path: str, target: str | None = None, opt_level: int = 3, verify: bool = True,
+    ptxas: str = "",
 ) -> None: ...
 def run_pipeline(program: str | bytes, pipeline: str) -> str: ...
 def emit(program: str | bytes, kind: int, target: str | None = None, opt_level: int = 3) -> str: ...

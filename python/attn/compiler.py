@@ -10,7 +10,9 @@ package's own signature) is read without the compiler half.
 from __future__ import annotations
 
 import functools
+import glob
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -31,6 +33,8 @@ _T = TypeVar("_T")
 STAGES = (
     "attn", "scheduled", "planned", "bufferized", "lowered", "llvm-dialect", "llvm", "asm"
 )  # fmt: skip
+#: ATTN_EMIT_PTX there.
+EMIT_PTX = 9
 TARGETS = ("host", "avx512bf16", "avx512", "avx2", "sse4", "generic")
 
 
@@ -80,6 +84,41 @@ def cpu_fingerprint() -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
+def installed_ptxas() -> str:
+    """The ptxas of NVIDIA's package on this Python's path, or ''.
+
+    The compiler takes it where neither ATTN_PTXAS nor a CUDA toolkit nor PATH has one.
+    """
+    try:
+        found = importlib.util.find_spec("nvidia")
+    except (ImportError, ValueError):
+        return ""
+    for place in (found and found.submodule_search_locations) or ():
+        # nvidia/cu13/bin since CUDA 13, nvidia/cuda_nvcc/bin before.
+        for path in sorted(glob.glob(os.path.join(glob.escape(place), "*", "bin", "ptxas")), reverse=True):
+            if os.access(path, os.X_OK):
+                return path
+    return ""
+
+
+def ptxas_fingerprint() -> str:
+    """Which ptxas the compiler would find: with another one a package holds other machine code."""
+    given = os.environ.get("ATTN_PTXAS")
+    if given is not None:
+        places = [given]
+    else:
+        homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_ROOT")]
+        places = [os.path.join(home, "bin", "ptxas") for home in homes if home]
+        places += [shutil.which("ptxas") or "", "/usr/local/cuda/bin/ptxas", installed_ptxas()]
+    for path in places:
+        try:
+            info = os.stat(path)
+        except OSError:
+            continue
+        return f"{path}-{info.st_size}-{info.st_mtime_ns}"
+    return "none"
+
+
 @functools.lru_cache(maxsize=None)
 def compiler_fingerprint() -> str:
     """Which compiler is installed, told without loading it."""
@@ -100,7 +139,9 @@ def _bytes(text: str | bytes) -> bytes:
 
 def cache_key(text: str | bytes, options: Options) -> dict[str, Any]:
     """Everything that the package of a program depends on."""
+    gpu = {"ptxas": ptxas_fingerprint()} if is_gpu_target(options.target) else {}
     return {
+        **gpu,
         "format": 1,
         "attn": _build.VERSION,
         "llvm": _build.LLVM_VERSION,
@@ -268,7 +309,8 @@ def _compile(text: str | bytes, options: Options, entry: str) -> Program:
     try:
         path = os.path.join(folder, "package.so")
         target = None if options.target == "host" else options.target
-        compiler.compile_to_file(text, path, target, options.opt_level, options.verify)
+        ptxas = installed_ptxas() if is_gpu_target(options.target) else ""
+        compiler.compile_to_file(text, path, target, options.opt_level, options.verify, ptxas)
         with open(path, "rb") as f:
             package = f.read()
     except OSError as e:
@@ -447,7 +489,8 @@ class Plan:
         Args:
           stage: ``"attn"`` for the program as written; ``"scheduled"``,
             ``"planned"``, ``"bufferized"``, ``"lowered"``, ``"llvm-dialect"``,
-            ``"llvm"``, ``"asm"``; or a pass pipeline as `attn-opt` takes it.
+            ``"llvm"``, ``"asm"``, for a GPU also ``"ptx"``; or a pass pipeline as
+            `attn-opt` takes it.
 
         Raises:
           CompileError: no such stage, or the program's text is not known.
@@ -459,12 +502,17 @@ class Plan:
             )
         if stage == "attn" and isinstance(text, str):
             return text
+        if stage == "cubin":
+            raise CompileError(
+                'a stage expects text, but got "cubin"; "ptx" prints the kernels, save() writes the package '
+                "that has the cubin, and attn-compile --emit=cubin writes it alone"
+            )
         options = self._program.options
         target = None if options.target == "host" else options.target
 
         def emit() -> str:
-            if stage in STAGES:
-                kind = STAGES.index(stage)
+            if stage in STAGES or stage == "ptx":
+                kind = EMIT_PTX if stage == "ptx" else STAGES.index(stage)
                 return backend().emit(text, kind, target, options.opt_level)  # type: ignore[no-any-return]
             return backend().run_pipeline(text, stage)  # type: ignore[no-any-return]
 
@@ -482,7 +530,9 @@ class Plan:
         lines += [f"  result: {t}" for t in p.results]
         lines += [f"  {note}" for note in p.notes]
         lines.append(f"  calls: {p.kernel.calls}")
-        lines += [f"  {k.replace('_', ' ')}: {v}" for k, v in p.kernel.counters.items()]
+        # Kernels of a GPU count no tiles; on the emulator attn.device_report() does.
+        counted = {k: v for k, v in p.kernel.counters.items() if not d.get("arch") or k == "guard_recomputations"}
+        lines += [f"  {k.replace('_', ' ')}: {v}" for k, v in counted.items()]
         return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -86,8 +86,10 @@ std::string take(AttnString &s) {
 }
 
 AttnCompileOptions makeOptions(const std::optional<std::string> &target,
-                               int optLevel, bool verify) {
+                               int optLevel, bool verify,
+                               const std::string &ptxas) {
   AttnCompileOptions options = {};
+  options.ptxas = ptxas.empty() ? nullptr : ptxas.c_str();
   options.target = target ? target->c_str() : nullptr;
   options.opt_level = optLevel;
   options.verify = verify;
@@ -109,9 +111,11 @@ NB_MODULE(_compiler, m) {
   m.def(
       "compile_to_file",
       [](nb::handle program, const std::string &path,
-         const std::optional<std::string> &target, int optLevel, bool verify) {
+         const std::optional<std::string> &target, int optLevel, bool verify,
+         const std::string &ptxas) {
         std::string ir = read(program);
-        AttnCompileOptions options = makeOptions(target, optLevel, verify);
+        AttnCompileOptions options =
+            makeOptions(target, optLevel, verify, ptxas);
         int status;
         {
           nb::gil_scoped_release release;
@@ -121,7 +125,7 @@ NB_MODULE(_compiler, m) {
         check(status);
       },
       "program"_a, "path"_a, "target"_a = nb::none(), "opt_level"_a = 3,
-      "verify"_a = true);
+      "verify"_a = true, "ptxas"_a = "");
   m.def(
       "run_pipeline",
       [](nb::handle program, const std::string &pipeline) {
@@ -142,7 +146,7 @@ NB_MODULE(_compiler, m) {
       [](nb::handle program, int kind, const std::optional<std::string> &target,
          int optLevel) {
         std::string ir = read(program);
-        AttnCompileOptions options = makeOptions(target, optLevel, true);
+        AttnCompileOptions options = makeOptions(target, optLevel, true, "");
         AttnString out = {};
         int status;
         {
@@ -173,7 +177,7 @@ NB_MODULE(_compiler, m) {
       [](nb::handle program, const std::optional<std::string> &target,
          int optLevel) {
         std::string ir = read(program);
-        AttnCompileOptions options = makeOptions(target, optLevel, true);
+        AttnCompileOptions options = makeOptions(target, optLevel, true, "");
         AttnString out = {};
         int status;
         {

@@ -132,6 +132,11 @@ def test_gpu_rotating_cases(tmp_path):
     run_gpu(tmp_path, rotating_seed())
 
 
+@pytest.mark.timeout(600)
+def test_gpu_rotating_cases_with_worst_rounding(tmp_path):
+    run_gpu(tmp_path, rotating_seed(), "--worst-rounding")
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.device
 def test_gpu_cases_on_a_device(tmp_path):

@@ -23,6 +23,12 @@
 // BACKEND: error: expects --backend to be one of oracle, cpu, emulated, cuda, but got 'gpu'
 // RUN: not attn-run good.mlir --worst-rounding 2>&1 | FileCheck %s --check-prefix=WORST
 // WORST: error: expects --worst-rounding with --backend=emulated, but got --backend=cpu
+// RUN: not attn-run good.mlir --progress 2>&1 | FileCheck %s --check-prefix=PROGRESS
+// PROGRESS: error: expects --progress with FILE.mlir and --backend=emulated, but got --backend=cpu
+// RUN: not attn-run --suite . --pack p 2>&1 | FileCheck %s --check-prefix=PACK
+// PACK: error: expects --pack with FILE.mlir and none of --suite, --check, --save, --dim and --entry, but got one of them
+// RUN: not attn-run good.mlir --pack p 2>&1 | FileCheck %s --check-prefix=PLACE
+// PLACE: error: expects a size for dimension 'arg0.0'
 // RUN: not attn-run absent.mlir 2>&1 | FileCheck %s --check-prefix=ABSENT
 // ABSENT: absent.mlir
 // RUN: not attn-run good.mlir --entry=g 2>&1 | FileCheck %s --check-prefix=ENTRY

@@ -241,6 +241,21 @@ llvm::Error CompiledBackend::compile() {
   return llvm::Error::success();
 }
 
+/// "attn_forward: 12 of 64 blocks", in place of the line before on a terminal.
+static void tellProgress(void *, const char *kernel, uint64_t done,
+                         uint64_t all) {
+  static const bool terminal = llvm::errs().is_displayed();
+  llvm::errs() << (terminal ? "\r\033[K" : "") << kernel << ": " << done
+               << " of " << all << " blocks" << (terminal ? "" : "\n");
+  llvm::errs().flush();
+}
+
+/// Clears the line that tellProgress left on a terminal.
+static void endProgress() {
+  if (llvm::errs().is_displayed())
+    llvm::errs() << "\r\033[K";
+}
+
 llvm::Expected<Outcome> CompiledBackend::run(func::FuncOp entry,
                                              llvm::ArrayRef<Array> args,
                                              int repeat) {
@@ -289,13 +304,18 @@ llvm::Expected<Outcome> CompiledBackend::run(func::FuncOp entry,
   invoke.num_threads = options.threads;
   invoke.device = device.empty() ? nullptr : device.c_str();
   invoke.worst_rounding = options.worstRounding;
+  if (options.progress)
+    invoke.progress = tellProgress;
   Outcome outcome;
   outcome.compileSeconds = compileSeconds;
   for (int n = 0; n < repeat; ++n) {
     auto start = std::chrono::steady_clock::now();
-    if (attnInvoke(package, index, inputTensors.data(), count,
-                   outputTensors.data(), static_cast<int>(outputTensors.size()),
-                   &invoke, nullptr))
+    int status = attnInvoke(
+        package, index, inputTensors.data(), count, outputTensors.data(),
+        static_cast<int>(outputTensors.size()), &invoke, nullptr);
+    if (options.progress)
+      endProgress();
+    if (status)
       return llvm::createStringError(attnLastError());
     outcome.seconds.push_back(secondsSince(start));
   }

@@ -57,6 +57,8 @@ struct BackendOptions {
   /// Empty for the backend's own.
   std::string target;
   bool worstRounding = false;
+  /// Tell on standard error how far the emulator is.
+  bool progress = false;
 };
 
 class Backend {

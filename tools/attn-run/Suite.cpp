@@ -35,6 +35,8 @@ struct FileReport {
   std::string text;
   unsigned runs = 0;
   double maxAbsError = 0;
+  /// The largest error as a part of what is allowed.
+  double ofAllowed = 0;
 
   /// Keeps the first failure.
   void fail(const llvm::Twine &why) {
@@ -108,9 +110,13 @@ static void runOne(const Program &program, Backend &backend,
   if (!comparison)
     return report.fail(where + llvm::toString(comparison.takeError()));
   report.maxAbsError = std::max(report.maxAbsError, comparison->maxAbsError);
-  for (auto [index, result] : llvm::enumerate(comparison->results))
+  for (auto [index, result] : llvm::enumerate(comparison->results)) {
+    if (result.allowed > 0)
+      report.ofAllowed =
+          std::max(report.ofAllowed, result.maxAbsError / result.allowed);
     if (!result.pass)
       report.fail(where + resultName(function, index) + " " + result.reason);
+  }
 }
 
 static FileReport runFile(const std::string &path,
@@ -221,6 +227,7 @@ int attnrun::runSuite(llvm::StringRef folder, const SuiteOptions &options) {
                                            {"verdict", word},
                                            {"runs", report.runs},
                                            {"max_abs_err", report.maxAbsError},
+                                           {"of_allowed", report.ofAllowed},
                                            {"message", report.text}});
     } else {
       llvm::outs() << word << " " << name;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
+#include "Pack.h"
 #include "Program.h"
 #include "Suite.h"
 
@@ -37,6 +38,8 @@ OPTIONS:
                          sse4, neon or generic, which this CPU has to have; cuda
                          (default of the GPU backends), sm_80, sm_86, ...
   --worst-rounding       on the emulator, round as badly as PTX allows
+  --progress             on the emulator, tell on standard error how many blocks
+                         of a kernel are done (by default on a terminal only)
   --seed N               seed of the inputs (default 0)
   --check                compare with the oracle; the exit status follows
   --threads N            threads of compiled code (default: ATTN_NUM_THREADS, else
@@ -48,6 +51,9 @@ OPTIONS:
   --inputs x.npz         arguments by name, of numpy.savez; bf16 as uint16
   --save y.npz           write the results by name; bf16 as uint16, and the
                          oracle's floats as float64
+  --pack PREFIX          run nothing; write inputs, the oracle's results and how
+                         far a result may be from them as PREFIX.json and
+                         PREFIX-0.npz, ..., for every function and set of sizes
   --suite DIR            run and check every file below DIR
   --jobs N               files of a suite that run at a time (default: one per CPU)
   --help                 this text
@@ -105,16 +111,20 @@ namespace {
 /// LLVM's own option parser would share its names with every option that the
 /// libraries register (`--threads` is one), so this one is its own.
 struct CommandLine {
-  std::string file, entry, backend = "cpu", inputs, save, suite, target;
+  std::string file, entry, backend = "cpu", inputs, save, suite, target, pack;
   uint64_t seed = 0;
   int threads = 0, repeat = 1, jobs = 0;
-  bool check = false, json = false, help = false, worstRounding = false;
+  bool check = false, json = false, help = false, worstRounding = false,
+       progress = false;
   std::vector<std::string> dims;
 
   llvm::Error parse(llvm::ArrayRef<const char *> args);
 
   BackendOptions backendOptions() const {
-    return {backend, threads, target, worstRounding};
+    // A suite prints a line per file.
+    bool tells = progress || (suite.empty() && backend == "emulated" &&
+                              llvm::errs().is_displayed());
+    return {backend, threads, target, worstRounding, tells};
   }
 };
 } // namespace
@@ -133,10 +143,12 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
       {"check", &check},
       {"json", &json},
       {"help", &help},
-      {"worst-rounding", &worstRounding}};
+      {"worst-rounding", &worstRounding},
+      {"progress", &progress}};
   const std::pair<llvm::StringRef, std::string *> texts[] = {
       {"entry", &entry}, {"backend", &backend}, {"inputs", &inputs},
-      {"save", &save},   {"suite", &suite},     {"target", &target}};
+      {"save", &save},   {"suite", &suite},     {"target", &target},
+      {"pack", &pack}};
   while (!args.empty()) {
     llvm::StringRef word = args.front();
     args = args.drop_front();
@@ -191,6 +203,14 @@ llvm::Error CommandLine::parse(llvm::ArrayRef<const char *> args) {
     return fail("expects --worst-rounding with --backend=emulated, but got "
                 "--backend=" +
                 backend);
+  if (progress && (backend != "emulated" || !suite.empty()))
+    return fail("expects --progress with FILE.mlir and --backend=emulated, but "
+                "got " +
+                (suite.empty() ? "--backend=" + backend : "--suite"));
+  if (!pack.empty() && (!suite.empty() || check || !save.empty() ||
+                        !dims.empty() || !entry.empty()))
+    return fail("expects --pack with FILE.mlir and none of --suite, --check, "
+                "--save, --dim and --entry, but got one of them");
   if (!llvm::is_contained(backendNames(), backend))
     return fail("expects --backend to be one of " +
                 llvm::join(backendNames(), ", ") + ", but got '" + backend +
@@ -315,11 +335,31 @@ static llvm::Error save(const CommandLine &line, func::FuncOp function,
   return writeNpz(line.save, arrays);
 }
 
+/// --pack. The exit status, or an error.
+static llvm::Expected<int> packFile(const CommandLine &line,
+                                    const Program &program) {
+  PackOptions options;
+  options.prefix = line.pack;
+  options.seed = line.seed;
+  options.matrixUnits = line.backend == "cuda" || line.backend == "emulated";
+  if (!line.inputs.empty()) {
+    auto given = readNpz(line.inputs);
+    if (!given)
+      return given.takeError();
+    options.given = std::move(*given);
+  }
+  if (llvm::Error error = pack(program, options))
+    return error;
+  return 0;
+}
+
 /// A plain run. The exit status, or an error.
 static llvm::Expected<int> runFile(const CommandLine &line) {
   auto program = Program::load(line.file);
   if (!program)
     return program.takeError();
+  if (!line.pack.empty())
+    return packFile(line, **program);
   auto function = (*program)->entry(line.entry);
   if (!function)
     return function.takeError();
@@ -366,9 +406,9 @@ static llvm::Expected<int> runFile(const CommandLine &line) {
     auto judged = (*backend)->toJudge(*function, *inputs, *outcome);
     if (!judged)
       return judged.takeError();
-    auto comparison = compareWithOracle(
-        (*program)->module(), function->getName(), *inputs, *judged,
-        (*backend)->hasMatrixUnits());
+    auto comparison =
+        compareWithOracle((*program)->module(), function->getName(), *inputs,
+                          *judged, (*backend)->hasMatrixUnits());
     if (!comparison)
       return comparison.takeError();
     status = !comparison->pass;

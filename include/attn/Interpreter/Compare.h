@@ -47,15 +47,22 @@ struct Comparison {
 /// order of a few additions may come out exact by luck. M is the largest |v|
 /// that any attention saw, or the largest |oracle| if that is more, and ulp is
 /// one unit in the last place of the type, the coarsest among the result's and
-/// those that attention ran in. With f32 throughout also
+/// those that attention ran in. An f32 result of attention is the end of a
+/// chain of f32 operations, and in place of ulp(M) stands what eight roundings
+/// come to:
+///
+///     5e-7 * M * max(1, max |s| / 8)
+///
+/// with s the larger of scale * q.k and the score that the softmax takes. With
+/// f32 throughout there is also an upper limit:
 ///
 ///     max |got - oracle| <= 2e-6 * M * max(1, max |s| / 8)
 ///
-/// with s the larger of scale * q.k and the score that the softmax takes.
-/// For a log-sum-exp M is max(1, max |oracle|), and the type is the result's.
-/// With f64 plain and oracle are the same computation, so that their difference
-/// says nothing: there the bound is the f32 one scaled by the ratio of the
-/// roundings, 2e-6 * 2^-29, and it is the only one.
+/// For a log-sum-exp M is max(1, max |oracle|), the type is the result's, and
+/// the first of these bounds is 5e-7 * max(M, max |s| / 8). With f64 plain and
+/// oracle are the same computation, so that their difference says nothing:
+/// there the bound is the f32 one scaled by the ratio of the roundings, 2e-6 *
+/// 2^-29, and it is the only one.
 ///
 /// Where the oracle is NaN or infinite the result has to be so too, and
 /// nowhere else (an f16 or bf16 result may overflow when the oracle's number
@@ -67,9 +74,28 @@ ResultComparison compareResult(const Array &got, const Array &oracle,
                                llvm::ArrayRef<const Array *> plain,
                                const RunFacts &facts, bool isLse);
 
-/// Runs the oracle and plain arithmetic on the same inputs and judges each of
-/// `results` by the rule above. `matrixUnits`: half of the plain variants add as
-/// the matrix units of a GPU may.
+/// What the results of one function on one set of inputs have to be: the
+/// oracle's results and those of plain arithmetic, from which the bounds
+/// follow.
+class Judge {
+public:
+  /// Runs the oracle and plain arithmetic. `matrixUnits`: half of the plain
+  /// variants add as the matrix units of a GPU may.
+  static llvm::Expected<Judge> create(ModuleOp module, llvm::StringRef entry,
+                                      llvm::ArrayRef<Array> args,
+                                      bool matrixUnits = false);
+
+  llvm::ArrayRef<Array> oracle() const { return exact; }
+  /// Judges each of `results` by the rule above.
+  llvm::Expected<Comparison> compare(llvm::ArrayRef<Array> results) const;
+
+private:
+  RunFacts facts;
+  llvm::SmallVector<Array> exact;
+  llvm::SmallVector<llvm::SmallVector<Array>> plain;
+};
+
+/// Judges `results` of a run that is judged only once.
 llvm::Expected<Comparison> compareWithOracle(ModuleOp module,
                                              llvm::StringRef entry,
                                              llvm::ArrayRef<Array> args,

@@ -101,9 +101,15 @@ attnrt_gpu_launch(const AttnGpuImage *image, const char *kernel, int64_t grid_x,
                   int64_t shared_bytes, const void *params,
                   int64_t param_bytes);
 
-/// Copies `bytes` of the package's constants to memory of the call's device.
-ATTN_RUNTIME_EXPORTED void attnrt_gpu_upload(void *to, const void *constants,
+/// Copies `bytes` of host memory, such as the package's constants, to memory of
+/// the call's device.
+ATTN_RUNTIME_EXPORTED void attnrt_gpu_upload(void *to, const void *from,
                                              int64_t bytes);
+
+/// Copies `bytes` of the call's device to host memory, once all launches before
+/// it are done.
+ATTN_RUNTIME_EXPORTED void attnrt_gpu_download(void *to, const void *from,
+                                               int64_t bytes);
 
 /// Adds the number of `flags` that are not 0 to the call's counter `which`. On
 /// CUDA this waits for the device, and so does nothing unless the caller asked

@@ -63,6 +63,8 @@ public:
   /// The memory of all tensors by name. Tensors whose extents overlap, such as
   /// the heads of one projection, are one.
   std::vector<TensorMemory> memory() const;
+  /// The results by name.
+  std::vector<ResultMemory> results() const;
 
 private:
   /// A tensor that passed.

@@ -52,11 +52,11 @@ bool generatePtx(mlir::ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
                  Fault &fault);
 
 /// A ptxas: $ATTN_PTXAS, $CUDA_HOME/bin, $CUDA_ROOT/bin, the PATH,
-/// /usr/local/cuda/bin. Empty when there is none.
-std::string findPtxas();
+/// /usr/local/cuda/bin, or the one given. Empty when there is none.
+std::string findPtxas(llvm::StringRef otherwise = "");
 
-/// Assembles code.ptx for code.arch by `ptxas`. A kernel that spills is a
-/// fault.
+/// Assembles code.ptx for code.arch by `ptxas` and reads what it says of the
+/// kernels.
 bool assemblePtx(llvm::StringRef ptxas, DeviceCode &code, Fault &fault);
 
 /// Puts the device code into the host's description of it and removes the

@@ -15,7 +15,8 @@ def MakeEntries : Pass<"attn-make-entries", "::mlir::ModuleOp"> {
     calls inlined. After: for each function `f`, `attn_call_f`, which takes
     buffers (any strides but the last, which is 1) for arguments and results and
     writes the results in place, and `attn_dims_f`, which writes the sizes of the
-    results' axes. A scalar argument or result is refused.
+    results' axes, without running loops that leave a size as it is. A scalar
+    argument or result is refused.
 
     Example: test/Transforms/make-entries.mlir.
   }];

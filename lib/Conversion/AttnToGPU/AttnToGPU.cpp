@@ -134,8 +134,37 @@ static StringRef intrinsicOf(Operation *op) {
       .Default([](Operation *) { return ""; });
 }
 
+/// Functions of 16-bit numbers are those of f32, rounded once.
+static void widenMath(gpu::GPUModuleOp kernels) {
+  auto narrow = [](Type type) { return type.isF16() || type.isBF16(); };
+  SmallVector<Operation *> ops;
+  kernels.walk([&](Operation *op) {
+    if (isa<math::MathDialect>(op->getDialect()) &&
+        llvm::any_of(op->getOperandTypes(), narrow))
+      ops.push_back(op);
+  });
+  for (Operation *op : ops) {
+    OpBuilder b(op);
+    Location loc = op->getLoc();
+    Operation *wide = b.clone(*op);
+    OpBuilder inner(wide);
+    for (OpOperand &operand : wide->getOpOperands())
+      if (narrow(operand.get().getType()))
+        operand.set(arith::ExtFOp::create(inner, loc, inner.getF32Type(),
+                                          operand.get()));
+    Value result = wide->getResult(0);
+    if (Type type = result.getType(); narrow(type)) {
+      result.setType(b.getF32Type());
+      result = arith::TruncFOp::create(b, loc, type, result);
+    }
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+  }
+}
+
 /// Elementary functions as polynomials: device code links no library.
 static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
+  widenMath(kernels);
   kernels.walk([](math::RsqrtOp op) {
     OpBuilder b(op);
     Location loc = op.getLoc();
@@ -155,31 +184,34 @@ static LogicalResult expandMath(gpu::GPUModuleOp kernels) {
     op.erase();
   });
   RewritePatternSet patterns(kernels.getContext());
-  math::populateExpansionPatterns(patterns, {"powf"});
+  math::populateExpansionPatterns(patterns,
+                                  {"powf", "fpowi", "sinh", "cosh", "round"});
   populateMathPolynomialApproximationPatterns(patterns);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))))
     return failure();
-  WalkResult result = kernels.walk([&](Operation *op) {
-    if (!isa<math::MathDialect>(op->getDialect()))
-      return WalkResult::advance();
-    StringRef intrinsic = intrinsicOf(op);
-    if (intrinsic.empty()) {
-      op->emitOpError()
-          << "expects an elementary function of f32 that needs no library "
-             "on a GPU (exp, exp2, log, tanh, erf, sin, cos, asin, acos, atan, "
-             "sqrt, rsqrt), but got one of "
-          << op->getResult(0).getType()
-          << " that does; compile for the CPU, or write it otherwise";
-      return WalkResult::interrupt();
-    }
-    OpBuilder b(op);
-    auto call = LLVM::CallIntrinsicOp::create(
-        b, op->getLoc(), op->getResult(0).getType(), b.getStringAttr(intrinsic),
-        op->getOperands());
-    op->replaceAllUsesWith(call->getResults());
-    op->erase();
-    return WalkResult::advance();
-  });
+  WalkResult result =
+      kernels.walk([&](Operation *op) {
+        if (!isa<math::MathDialect>(op->getDialect()))
+          return WalkResult::advance();
+        StringRef intrinsic = intrinsicOf(op);
+        if (intrinsic.empty()) {
+          op->emitOpError()
+              << "expects an elementary function of f32 that needs no library "
+                 "on a GPU (exp, exp2, log, tanh, sinh, cosh, erf, sin, cos, "
+                 "asin, acos, atan, "
+                 "sqrt, rsqrt), but got one of "
+              << op->getResult(0).getType()
+              << " that does; compile for the CPU, or write it otherwise";
+          return WalkResult::interrupt();
+        }
+        OpBuilder b(op);
+        auto call = LLVM::CallIntrinsicOp::create(
+            b, op->getLoc(), op->getResult(0).getType(),
+            b.getStringAttr(intrinsic), op->getOperands());
+        op->replaceAllUsesWith(call->getResults());
+        op->erase();
+        return WalkResult::advance();
+      });
   return success(!result.wasInterrupted());
 }
 
@@ -212,24 +244,21 @@ static void uploadConstants(ModuleOp module, OpBuilder &b) {
   }
 }
 
-/// Memory of a GPU call is on the device: the host must not touch it.
-static LogicalResult refuseHostAccess(ModuleOp module) {
+/// Sizes of results are told before the device has done anything.
+static LogicalResult refuseComputedSizes(ModuleOp module) {
   WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<gpu::GPUModuleOp>(op))
       return WalkResult::skip();
-    if (tellsSizes(op)) {
-      if (!isa<KeyLoopOp, DocumentsOp, BlockTableOp, scf::ParallelOp>(op))
-        return WalkResult::advance();
-      op->emitError() << "expects result sizes that follow from the sizes of "
-                         "the arguments in a GPU program, but got sizes that "
-                         "have to be computed; give the result static sizes";
-      return WalkResult::interrupt();
-    }
-    if (!isa<memref::LoadOp, memref::StoreOp>(op))
+    if (!tellsSizes(op))
       return WalkResult::advance();
-    op->emitError() << "expects a GPU program to compute with whole tensors, "
-                       "but got a single element that the host reads or "
-                       "writes; do it before or after, or inside score_mod";
+    auto load = dyn_cast<memref::LoadOp>(op);
+    bool reads = load && !load.getMemRef().getDefiningOp<memref::GetGlobalOp>();
+    if (!reads &&
+        !isa<KeyLoopOp, DocumentsOp, BlockTableOp, scf::ParallelOp>(op))
+      return WalkResult::advance();
+    op->emitError() << "expects result sizes that follow from the sizes of "
+                       "the arguments in a GPU program, but got sizes that "
+                       "have to be computed; give the result static sizes";
     return WalkResult::interrupt();
   });
   return success(!result.wasInterrupted());
@@ -278,7 +307,9 @@ struct ConvertAttnToGPUPass
     for (auto kernels : module.getOps<gpu::GPUModuleOp>())
       if (failed(expandMath(kernels)))
         return signalPassFailure();
-    if (failed(refuseHostAccess(module)))
+    lowerCopies(module, b, tellsSizes);
+    if (failed(refuseComputedSizes(module)) ||
+        failed(lowerHostElements(module, b, tellsSizes)))
       signalPassFailure();
   }
 };

@@ -105,6 +105,7 @@ static LLVM::GlobalOp image(ModuleOp module, OpBuilder &b, Location loc) {
 void KernelModule::launch(Emit &e, Kernel kernel, Value blocks, Value parts,
                           int64_t sharedBytes, Value params) {
   kernel.func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedBytes));
+  kernel.func->setAttr(kParamBytesAttr, b.getI64IntegerAttr(kernel.paramBytes));
   auto i64 = [&](int64_t value) { return e.toI64(e.idx(value)); };
   outliner.call("attnrt_gpu_launch",
                 {LLVM::AddressOfOp::create(b, loc, image(module, b, loc)),

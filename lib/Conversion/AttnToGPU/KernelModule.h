@@ -59,8 +59,10 @@ constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 constexpr StringLiteral kImageSymbol = "attn_gpu_image";
 /// Threads of every block.
 constexpr int64_t kThreads = 128;
-/// What PTX 8.0 allows a kernel.
-constexpr int64_t kMostParamBytes = 4096;
+/// What PTX 8.1 allows a kernel; PTX 8.0, which older drivers read, 4,096.
+constexpr int64_t kMostParamBytes = 32764;
+/// On a kernel: the bytes of its parameter.
+constexpr StringLiteral kParamBytesAttr = "attn.param_bytes";
 /// On a kernel: the dynamic shared memory that it is launched with.
 constexpr StringLiteral kSharedBytesAttr = "attn.shared_bytes";
 /// The symbol of the gpu.module.

@@ -77,6 +77,17 @@ struct RowEnd {
 /// From the running maximum (in stored scores) and the sum of weights.
 RowEnd endRow(Emit &e, const LoopView &view, Value h, Value m, Value l);
 
+/// Copies between buffers become calls of the runtime; `skips` names code that
+/// has no device.
+void lowerCopies(ModuleOp module, OpBuilder &b,
+                 llvm::function_ref<bool(Operation *)> skips);
+
+/// Elements that host code loads and stores one at a time are copied between
+/// the device and the host; `skips` names code that has no device. Loops over
+/// elements that became no kernel are refused.
+LogicalResult lowerHostElements(ModuleOp module, OpBuilder &b,
+                                llvm::function_ref<bool(Operation *)> skips);
+
 } // namespace mlir::attn
 
 #endif // ATTN_LIB_CONVERSION_ATTNTOGPU_KERNELS_H

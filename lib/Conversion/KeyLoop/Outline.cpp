@@ -29,16 +29,25 @@ static Value castTo(OpBuilder &b, Location loc, Type type, Value value) {
   return UnrealizedConversionCastOp::create(b, loc, type, value).getResult(0);
 }
 
+Value Outliner::variable(Type type) {
+  OpBuilder::InsertionGuard guard(b);
+  // Once per call of the host function, not once per turn of a loop in it.
+  Operation *parent = b.getInsertionBlock()->getParentOp();
+  auto func = isa<func::FuncOp>(parent) ? cast<func::FuncOp>(parent)
+                                        : parent->getParentOfType<func::FuncOp>();
+  b.setInsertionPointToStart(&func.getBody().front());
+  Value one = LLVM::ConstantOp::create(b, loc, b.getI64Type(), b.getI64IntegerAttr(1));
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
+  return LLVM::AllocaOp::create(b, loc, ptr, type, one, 16);
+}
+
 Value Outliner::pack(ValueRange values) {
   LLVM::LLVMStructType type = structOf(values.getTypes());
   Value packed = LLVM::PoisonOp::create(b, loc, type);
   for (auto [index, value] : llvm::enumerate(values))
     packed = LLVM::InsertValueOp::create(b, loc, packed,
                                          castTo(b, loc, type.getBody()[index], value), index);
-  Value one = LLVM::ConstantOp::create(b, loc, b.getI64Type(), b.getI64IntegerAttr(1));
-  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
-  // One allocation per call of the host function: its entry block.
-  Value address = LLVM::AllocaOp::create(b, loc, ptr, type, one, 16);
+  Value address = variable(type);
   LLVM::StoreOp::create(b, loc, packed, address);
   return address;
 }

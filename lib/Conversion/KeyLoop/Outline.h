@@ -34,6 +34,8 @@ public:
   Block open(StringRef stem, TypeRange captured, bool rare = false);
   void close(Block &block);
 
+  /// On the host side: memory for one value, as long as the function runs.
+  Value variable(Type type);
   /// On the host side: the packed struct's address.
   Value pack(ValueRange values);
   /// The struct that `pack` makes of values of these types, and values of these

@@ -45,9 +45,11 @@ public:
         "{\"device\":\"emulated\",\"arch\":" + quoted(arch) + ",\"launches\":[";
     for (const std::string &launch : launches)
       text += (&launch == &launches.front() ? "" : ",") + launch;
-    return text + "]}";
+    return text + "],\"findings\":[" + findings + "]}";
   }
 
+  /// Those of the call as a whole; a launch has its own.
+  std::string findings;
   std::string arch;
   std::vector<std::string> launches;
 };
@@ -63,6 +65,7 @@ public:
 
   Status start(const DeviceRequest &request) {
     written->arch = request.arch;
+    results = request.results;
     if (Status status = Emulator::create(request, emulator); !status.ok())
       return status;
     for (const TensorMemory &tensor : request.tensors)
@@ -107,9 +110,14 @@ public:
                   int64_t fromPitch, int64_t width, int64_t rows) override {
     for (int64_t row = 0; row < rows; ++row) {
       char *begin = static_cast<char *>(to) + row * toPitch;
-      std::memcpy(begin, static_cast<const char *>(from) + row * fromPitch,
-                  size_t(width));
-      emulator->markWritten(begin, width);
+      const char *source = static_cast<const char *>(from) + row * fromPitch;
+      std::memcpy(begin, source, size_t(width));
+      // What nobody wrote stays so, wherever it is copied to.
+      for (int64_t at = 0; at < width; ++at) {
+        int64_t whole = emulator->writtenBytes(source + at, width - at);
+        emulator->markWritten(begin + at, whole);
+        at += whole;
+      }
     }
     return Status();
   }
@@ -129,16 +137,71 @@ public:
 
   bool countsFlags() const override { return true; }
   bool sharesHostMemory() const override { return true; }
-  Status finish() override { return Status(); }
+  Status finish() override {
+    for (const ResultMemory &result : results)
+      if (Status status = checkWritten(result); !status.ok())
+        return status;
+    return Status();
+  }
   std::shared_ptr<const CallReport> report() const override { return written; }
 
 private:
+  /// A finding where an element of a result was not written.
+  Status checkWritten(const ResultMemory &result);
+
   std::unique_ptr<Emulator> emulator;
+  std::vector<ResultMemory> results;
   std::vector<void *> allocations;
   int numAllocations = 0;
   std::shared_ptr<EmulatedReport> written = std::make_shared<EmulatedReport>();
 };
 } // namespace
+
+Status EmulatedCall::checkWritten(const ResultMemory &result) {
+  const StridedRange &range = result.range;
+  if (range.isEmpty())
+    return Status();
+  // Rows along the last axis are compact; its elements are looked at together.
+  const int64_t length = range.rank ? range.sizes[range.rank - 1] : 1;
+  const int64_t bytes = length * range.elementBytes;
+  int64_t rows = 1;
+  for (int axis = 0; axis + 1 < range.rank; ++axis)
+    rows *= range.sizes[axis];
+  int64_t missing = 0;
+  std::string first;
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t rest = row, offset = 0;
+    std::string index;
+    for (int axis = range.rank - 2; axis >= 0; --axis) {
+      int64_t at = rest % range.sizes[axis];
+      rest /= range.sizes[axis];
+      offset += at * range.strides[axis];
+      if (first.empty())
+        index = std::to_string(at) + ", " + index;
+    }
+    uint64_t begin = range.address + uint64_t(offset * range.elementBytes);
+    for (int64_t at = 0; at < bytes; ++at) {
+      at += emulator->writtenBytes(reinterpret_cast<void *>(begin + at),
+                                   bytes - at);
+      if (at >= bytes)
+        break;
+      if (!missing++ && range.rank)
+        first = index + std::to_string(at / range.elementBytes);
+    }
+  }
+  if (!missing)
+    return Status();
+  std::string text = format(
+      "unwritten-result: result '%s' has %lld bytes that no thread "
+      "wrote, the first of them in element [%s]",
+      result.name.c_str(), static_cast<long long>(missing), first.c_str());
+  written->findings =
+      format("{\"kind\":\"unwritten-result\",\"result\":%s,\"bytes\":%lld,"
+             "\"first\":[%s],\"message\":%s}",
+             quoted(result.name).c_str(), static_cast<long long>(missing),
+             first.c_str(), quoted(text).c_str());
+  return Status(ATTN_DEVICE_FINDING, "the emulator found 1 fault: " + text);
+}
 
 Status EmulatedDevice::open(EmulatedDevice *&device) {
   static EmulatedDevice theDevice;

@@ -38,6 +38,7 @@ using namespace attn::rt;
   X(attnEmuMap)                                                                \
   X(attnEmuUnmap)                                                              \
   X(attnEmuSetInitialized)                                                     \
+  X(attnEmuGetInitialized)                                                     \
   X(attnEmuModuleLoad)                                                         \
   X(attnEmuParameterCount)                                                     \
   X(attnEmuParameterInfo)                                                      \
@@ -135,6 +136,10 @@ struct Emulator::State {
   bool (*poll)(void *) = nullptr;
   void *pollArg = nullptr;
   bool cancelled = false;
+  void (*tell)(void *, const char *, uint64_t, uint64_t) = nullptr;
+  void *tellArg = nullptr;
+  /// What runs now.
+  const char *kernel = "";
 
   explicit State(const Library &library) : library(library) {}
 
@@ -144,8 +149,10 @@ struct Emulator::State {
                    doing.c_str(), library.attnEmuLastError());
   }
 
-  static int progress(void *user, uint64_t, uint64_t) {
+  static int progress(void *user, uint64_t done, uint64_t all) {
     auto &state = *static_cast<State *>(user);
+    if (state.tell)
+      state.tell(state.tellArg, state.kernel, done, all);
     state.cancelled = state.poll && state.poll(state.pollArg);
     return !state.cancelled;
   }
@@ -190,6 +197,8 @@ Status Emulator::create(const DeviceRequest &request,
   State &state = *made->state;
   state.poll = request.poll;
   state.pollArg = request.pollArg;
+  state.tell = request.progress;
+  state.tellArg = request.progressArg;
   AttnEmuOptions options = {};
   library->attnEmuOptionsInit(&options);
   options.arch = request.arch.c_str();
@@ -232,6 +241,15 @@ void Emulator::markWritten(const void *memory, int64_t bytes) {
   if (bytes > 0)
     state->library.attnEmuSetInitialized(
         state->device, const_cast<void *>(memory), size_t(bytes), 1);
+}
+
+int64_t Emulator::writtenBytes(const void *memory, int64_t bytes) const {
+  size_t count = 0;
+  if (bytes <= 0 ||
+      state->library.attnEmuGetInitialized(state->device, memory, size_t(bytes),
+                                           &count) != ATTN_EMU_OK)
+    return bytes;
+  return int64_t(count);
 }
 
 //===----------------------------------------------------------------------===//
@@ -341,6 +359,7 @@ Status Emulator::launch(const KernelLaunch &launch, std::string &report) {
   const uint32_t grid[3] = {uint32_t(launch.grid[0]), uint32_t(launch.grid[1]),
                             uint32_t(launch.grid[2])};
   const uint32_t block[3] = {uint32_t(launch.threads), 1, 1};
+  s.kernel = launch.kernel;
   void *const parameters[] = {const_cast<void *>(launch.params)};
   int code = library.attnEmuLaunch(s.device, module, launch.kernel, grid, block,
                                    uint64_t(launch.sharedBytes), parameters,

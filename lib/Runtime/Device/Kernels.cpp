@@ -87,13 +87,25 @@ void attnrt_gpu_launch(const AttnGpuImage *image, const char *kernel,
   call->leaveIfFailed(launchOn(*call->device(), launch));
 }
 
-void attnrt_gpu_upload(void *to, const void *constants, int64_t bytes) {
+/// The call that copies, which is one on a device.
+static CallContext &copyingCall() {
   CallContext *call = threadState().call;
   if (!call || !call->device())
-    fail(ATTN_INVALID, "internal error: an upload expects a call on a device, "
-                       "but got one on the CPU");
+    fail(ATTN_INVALID, "internal error: a copy expects a call on a device, but "
+                       "got one on the CPU");
+  return *call;
+}
+
+void attnrt_gpu_upload(void *to, const void *from, int64_t bytes) {
+  CallContext &call = copyingCall();
   if (bytes > 0)
-    call->leaveIfFailed(call->device()->copyIn(to, constants, bytes));
+    call.leaveIfFailed(call.device()->copyIn(to, from, bytes));
+}
+
+void attnrt_gpu_download(void *to, const void *from, int64_t bytes) {
+  CallContext &call = copyingCall();
+  if (bytes > 0)
+    call.leaveIfFailed(call.device()->copyOut(to, from, bytes));
 }
 
 void attnrt_gpu_count_flags(int32_t which, const int32_t *flags, int64_t n) {

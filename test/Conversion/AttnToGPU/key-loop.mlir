@@ -9,6 +9,7 @@
 // CHECK-DAG: llvm.mlir.global {{.*}}'attn.attention' op expects k to have the batch size of q
 // CHECK-DAG: llvm.mlir.global external constant @attn_gpu_image()
 // CHECK-LABEL: func.func @attn_call_main
+// CHECK: llvm.alloca %{{.*}} x !llvm.struct<
 // CHECK: call @attnrt_check_eq
 // CHECK: call @attnrt_check_heads
 // CHECK: %[[SPLITS:.*]] = arith.select %{{.*}}, %{{.*}}, %{{.*}} : index
@@ -18,7 +19,7 @@
 // CHECK: memref.alloc({{.*}}) : memref<?xi32>
 
 // The forward kernel: a block per 64 queries and head along x, a part of the keys along y.
-// CHECK: llvm.alloca %{{.*}} x !llvm.struct<
+// CHECK: llvm.store %{{.*}} : !llvm.struct<
 // CHECK: %[[Y:.*]] = arith.index_cast %[[SPLITS]] : index to i64
 // MMA: arith.constant 46080 : index
 // FMA: arith.constant 52224 : index

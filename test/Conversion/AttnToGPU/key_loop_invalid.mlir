@@ -21,25 +21,8 @@ func.func @f64(%q: tensor<1x1x4x8xf64>) -> tensor<1x1x4x8xf64> {
 
 // -----
 
-// The device's memory cannot be read on the host, where control flow is decided.
-func.func @element_on_the_host(%q: tensor<1x1x4x8xf32>, %which: tensor<1xi1>) -> tensor<1x1x4x8xf32> {
-  %zero = arith.constant 0 : index
-  // expected-error@+1 {{expects a GPU program to compute with whole tensors, but got a single element that the host reads or writes; do it before or after, or inside score_mod}}
-  %yes = tensor.extract %which[%zero] : tensor<1xi1>
-  %out = scf.if %yes -> tensor<1x1x4x8xf32> {
-    %once = attn.attention %q, %q, %q
-        : tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32> -> tensor<1x1x4x8xf32>
-    scf.yield %once : tensor<1x1x4x8xf32>
-  } else {
-    scf.yield %q : tensor<1x1x4x8xf32>
-  }
-  return %out : tensor<1x1x4x8xf32>
-}
-
-// -----
-
 func.func @no_polynomial(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expects an elementary function of f32 that needs no library on a GPU (exp, exp2, log, tanh, erf, sin, cos, asin, acos, atan, sqrt, rsqrt), but got one of 'f32' that does; compile for the CPU, or write it otherwise}}
+  // expected-error@+1 {{expects an elementary function of f32 that needs no library on a GPU (exp, exp2, log, tanh, sinh, cosh, erf, sin, cos, asin, acos, atan, sqrt, rsqrt), but got one of 'f32' that does; compile for the CPU, or write it otherwise}}
   %y = math.acosh %x : tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
@@ -51,16 +34,26 @@ func.func @computed_size(%q: tensor<1x1x?x8xf32>) -> tensor<1x1x?x8xf32> {
   %zero = arith.constant 0 : index
   %one = arith.constant 1 : index
   %two = arith.constant 2 : index
-  %start = arith.constant 0.0 : f32
-  %n = tensor.dim %q, %two : tensor<1x1x?x8xf32>
-  // expected-error@+1 {{expects result sizes that follow from the sizes of the arguments in a GPU program, but got sizes that have to be computed; give the result static sizes}}
-  %first = tensor.splat %start[%n] : tensor<1x1x?x8xf32>
-  %last = scf.for %i = %zero to %n step %one iter_args(%x = %first) -> tensor<1x1x?x8xf32> {
-    %y = attn.attention %q, %x, %x
+  %last = scf.for %i = %zero to %two step %one iter_args(%x = %q) -> tensor<1x1x?x8xf32> {
+    // expected-error@+1 {{expects result sizes that follow from the sizes of the arguments in a GPU program, but got sizes that have to be computed; give the result static sizes}}
+    %y = attn.attention %x, %q, %q
         : tensor<1x1x?x8xf32>, tensor<1x1x?x8xf32>, tensor<1x1x?x8xf32> -> tensor<1x1x?x8xf32>
-    scf.yield %y : tensor<1x1x?x8xf32>
+    %z = tensor.concat dim(2) %y, %q : (tensor<1x1x?x8xf32>, tensor<1x1x?x8xf32>) -> tensor<1x1x?x8xf32>
+    scf.yield %z : tensor<1x1x?x8xf32>
   }
   return %last : tensor<1x1x?x8xf32>
+}
+
+// -----
+
+// Nor is the device's memory looked at before.
+func.func @size_from_a_tensor(%n: tensor<i32>) -> tensor<?xf32> {
+  // expected-error@+1 {{expects result sizes that follow from the sizes of the arguments in a GPU program, but got sizes that have to be computed; give the result static sizes}}
+  %count = tensor.extract %n[] : tensor<i32>
+  %size = arith.index_cast %count : i32 to index
+  %one = arith.constant 1.0 : f32
+  %r = tensor.splat %one[%size] : tensor<?xf32>
+  return %r : tensor<?xf32>
 }
 
 // -----

@@ -276,6 +276,70 @@ TEST(Memory, MapsDoNotOverlap) {
   EXPECT_EQ(attnEmuMap(device.device, "w", v.data() + 8, 4, 1), ATTN_EMU_OK);
 }
 
+TEST(Memory, TellsHowMuchOfARangeWasWritten) {
+  Device device;
+  std::vector<uint8_t> v(300);
+  ASSERT_EQ(attnEmuMap(device.device, "v", v.data(), v.size(), 0), ATTN_EMU_OK);
+  auto written = [&](size_t at, size_t bytes) {
+    size_t count = 999;
+    EXPECT_EQ(
+        attnEmuGetInitialized(device.device, v.data() + at, bytes, &count),
+        ATTN_EMU_OK);
+    return count;
+  };
+  EXPECT_EQ(written(0, 300), 0u);
+  attnEmuSetInitialized(device.device, v.data() + 3, 200, 1);
+  EXPECT_EQ(written(0, 300), 0u);
+  EXPECT_EQ(written(3, 297), 200u);
+  EXPECT_EQ(written(3, 70), 70u);
+  EXPECT_EQ(written(202, 98), 1u);
+  EXPECT_EQ(written(5, 0), 0u);
+  size_t count;
+  EXPECT_EQ(attnEmuGetInitialized(device.device, v.data() + 1, 300, &count),
+            ATTN_EMU_INVALID);
+}
+
+TEST(Module, ATextIsReadOnce) {
+  const std::string text = kernel("st.global.u32 [%a], 11;", "sm_80");
+  Device one, two;
+  ASSERT_EQ(one.load(text), "");
+  ASSERT_EQ(two.load(text), "");
+  // What is decoded is the same in memory.
+  EXPECT_EQ(attnEmuKernelName(one.module, 0), attnEmuKernelName(two.module, 0));
+  // It outlives the device that read it first, and runs.
+  attnEmuModuleUnload(one.device, one.module);
+  std::vector<uint32_t> out(1);
+  Value pa = two.map(out, "out", false);
+  ASSERT_EQ(two.launch("k", {1, 1, 1}, {1, 1, 1}, {pa, pa, pa}), ATTN_EMU_OK);
+  EXPECT_EQ(out[0], 11u);
+  // A device that cannot run it is told so all the same.
+  AttnEmuOptions options;
+  attnEmuOptionsInit(&options);
+  options.arch = "sm_75";
+  AttnEmuDevice *old = nullptr;
+  ASSERT_EQ(attnEmuOpen(&options, &old), ATTN_EMU_OK);
+  AttnEmuModule *module = nullptr;
+  EXPECT_EQ(attnEmuModuleLoad(old, text.data(), text.size(), &module),
+            ATTN_EMU_PTX_ERROR);
+  attnEmuClose(old);
+}
+
+TEST(Module, VariablesAreEachModulesOwn) {
+  const std::string text =
+      kernel("ld.global.u32 %r1, [n]; add.u32 %r1, %r1, 1; "
+             "st.global.u32 [n], %r1; st.global.u32 [%a], %r1;",
+             "sm_80", ".global .u32 n = 7;\n");
+  for (int again = 0; again < 2; ++again) {
+    Device device;
+    ASSERT_EQ(device.load(text), "");
+    std::vector<uint32_t> out(1);
+    Value pa = device.map(out, "out", false);
+    ASSERT_EQ(device.launch("k", {1, 1, 1}, {1, 1, 1}, {pa, pa, pa}),
+              ATTN_EMU_OK);
+    EXPECT_EQ(out[0], 8u);
+  }
+}
+
 TEST(Memory, ModuleVariablesHoldTheirValues) {
   Device device;
   ASSERT_EQ(device.load(kernel(

@@ -74,6 +74,28 @@ TEST(Compare, LogSumExpUsesItsOwnSize) {
   EXPECT_TRUE(judge(DType::F32, 0.5 + 0x1.1p-23, 0.5, 0.5, f32, false).pass);
 }
 
+TEST(Compare, EightRoundingsOfAttentionInSinglePrecision) {
+  // Plain is exact by luck, as it may be with three keys.
+  RunFacts few = facts(DType::F32, 1.0, 1.0);
+  few.visiblePairs = 3;
+  EXPECT_TRUE(judge(DType::F32, 0.5 + 4.9e-7, 0.5, 0.5, few).pass);
+  EXPECT_FALSE(judge(DType::F32, 0.5 + 5.1e-7, 0.5, 0.5, few).pass);
+  EXPECT_TRUE(judge(DType::F32, 0.5 + 4.9e-7, 0.5, 0.5, few, true).pass);
+  EXPECT_FALSE(judge(DType::F32, 0.5 + 5.1e-7, 0.5, 0.5, few, true).pass);
+  // The roundings of scores of 32 are in the weights and in the lse.
+  RunFacts large = facts(DType::F32, 2.0, 32.0);
+  large.visiblePairs = 3;
+  EXPECT_TRUE(judge(DType::F32, 0.5 + 3.9e-6, 0.5, 0.5, large).pass);
+  EXPECT_FALSE(judge(DType::F32, 0.5 + 4.1e-6, 0.5, 0.5, large).pass);
+  EXPECT_TRUE(judge(DType::F32, 0.5 + 1.9e-6, 0.5, 0.5, large, true).pass);
+  EXPECT_FALSE(judge(DType::F32, 0.5 + 2.1e-6, 0.5, 0.5, large, true).pass);
+  // An lse is f32 beside 16-bit inputs too; their own results have one unit.
+  RunFacts half = facts(DType::F16, 1.0, 1.0);
+  half.visiblePairs = 3;
+  EXPECT_FALSE(judge(DType::F32, 0.5 + 5.1e-7, 0.5, 0.5, half, true).pass);
+  EXPECT_FALSE(judge(DType::F16, 0.5 + 0x1.1p-10, 0.5, 0.5, half).pass);
+}
+
 TEST(Compare, DoublePrecision) {
   RunFacts f64 = facts(DType::F64, 1.0, 1.0);
   EXPECT_TRUE(judge(DType::F64, 1.0 + 3e-15, 1.0, 1.0, f64).pass);

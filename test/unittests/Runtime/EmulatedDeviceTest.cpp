@@ -93,6 +93,23 @@ TEST_F(EmulatedDeviceTest, AFindingFailsTheCallAndIsTold) {
   EXPECT_EQ(t.run(gpu.package, "add", &options), ATTN_OK) << attnLastError();
 }
 
+TEST_F(EmulatedDeviceTest, AResultHasToBeWrittenAsAWhole) {
+  OpenPackage gpu("gpu");
+  AddTensors t(100);
+  AttnInvokeOptions options = onDevice("emulated");
+  // By way of a workspace: what was not written there is not written here.
+  EXPECT_EQ(t.run(gpu.package, "part", &options), ATTN_DEVICE_FINDING);
+  EXPECT_HAS(attnLastError(),
+             "entry 'part': the emulator found 1 fault: unwritten-result: "
+             "result 'out' has 12 bytes that no thread wrote, the first of "
+             "them in element [99, 1]");
+  EXPECT_HAS(attnDeviceReport(),
+             "\"findings\":[{\"kind\":\"unwritten-result\",\"result\":\"out\","
+             "\"bytes\":12,\"first\":[99, 1]");
+  EXPECT_EQ(t.run(gpu.package, "add", &options), ATTN_OK) << attnLastError();
+  EXPECT_HAS(attnDeviceReport(), "\"findings\":[]}");
+}
+
 TEST_F(EmulatedDeviceTest, ResultsAndWorkspacesHaveNoValuesYet) {
   OpenPackage gpu("gpu");
   static const char ptx[] = ".version 7.0\n.target sm_80\n.address_size 64\n"

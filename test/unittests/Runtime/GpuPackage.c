@@ -12,6 +12,7 @@
 // Entries:
 //   add   out[i, j] = a[i, j] + b[i, j]
 //   bad   the same, with a kernel that also reads one element beyond `b`
+//   part  the same as `add`, but for the last three elements
 //   call  calls the function whose address and argument it is given
 //
 //===----------------------------------------------------------------------===//
@@ -36,11 +37,13 @@ const char attn_package_json[] =
     "{\"format\":1,\"version\":\"0.1.0\",\"llvm\":\"none\",\"target\":"
     "\"cuda\",\"arch\":\"" PACKAGE_ARCH "\",\"cpu\":\"generic\",\"features\":"
     "\"\",\"ir_sha256\":\"\",\"entries\":[" ENTRY("add") "," ENTRY(
-        "bad") ","
-               "{\"name\":\"call\",\"args\":["
-               "{\"name\":\"what\",\"dtype\":\"i64\",\"shape\":[2]}],"
-               "\"results\":[{\"name\":\"out\",\"dtype\":\"i64\",\"shape\":[]}]"
-               "}]}";
+        "bad") "," ENTRY("part") ","
+                                 "{\"name\":\"call\",\"args\":["
+                                 "{\"name\":\"what\",\"dtype\":\"i64\","
+                                 "\"shape\":[2]}],"
+                                 "\"results\":[{\"name\":\"out\",\"dtype\":"
+                                 "\"i64\",\"shape\":[0]}]"
+                                 "}]}";
 
 // One kernel body, with the number of elements of `b` that are read past it.
 #define KERNEL(name, beyond)                                                   \
@@ -79,10 +82,6 @@ static const char ptx[] = PACKAGE_PTX_HEAD
 
 static const AttnGpuImage image = {ptx, sizeof(ptx) - 1, 0, 0, PACKAGE_ARCH};
 
-struct Rank0 {
-  void *allocated, *aligned;
-  int64_t offset;
-};
 struct Rank1 {
   void *allocated, *aligned;
   int64_t offset, sizes[1], strides[1];
@@ -98,7 +97,7 @@ struct AddParams {
   int64_t n;
 };
 
-static void launch(const char *kernel, void **descs) {
+static void launch(const char *kernel, void **descs, int64_t leftOut) {
   struct Rank2 **d = (struct Rank2 **)descs;
   for (int i = 0; i < 3; ++i)
     attnrt_check_eq(d[i]->strides[0], 4, "rows expect to follow each other");
@@ -107,8 +106,10 @@ static void launch(const char *kernel, void **descs) {
   // By way of a workspace, to have one.
   void *sum = attnrt_alloc(params.n * 4);
   params.out = sum;
-  attnrt_gpu_launch(&image, kernel, (params.n + 127) / 128, 1, 1, 128, 0,
-                    &params, sizeof(params));
+  const int64_t all = params.n;
+  params.n -= leftOut;
+  attnrt_gpu_launch(&image, kernel, (all + 127) / 128, 1, 1, 128, 0, &params,
+                    sizeof(params));
   struct Rank2 from = *d[2];
   from.allocated = from.aligned = sum;
   AttnUnrankedMemRef source = {2, &from}, target = {2, d[2]};
@@ -125,11 +126,14 @@ static void addShape(void **descs, int64_t *dims) {
   dims[1] = 4;
 }
 
-void attn_entry_add(void **descs) { launch("add", descs); }
+void attn_entry_add(void **descs) { launch("add", descs, 0); }
 void attn_shape_add(void **descs, int64_t *dims) { addShape(descs, dims); }
 
-void attn_entry_bad(void **descs) { launch("bad", descs); }
+void attn_entry_bad(void **descs) { launch("bad", descs, 0); }
 void attn_shape_bad(void **descs, int64_t *dims) { addShape(descs, dims); }
+
+void attn_entry_part(void **descs) { launch("add", descs, 3); }
+void attn_shape_part(void **descs, int64_t *dims) { addShape(descs, dims); }
 
 void attn_entry_call(void **descs) {
   int64_t *what = (int64_t *)((struct Rank1 *)descs[0])->aligned;
@@ -137,5 +141,5 @@ void attn_entry_call(void **descs) {
 }
 void attn_shape_call(void **descs, int64_t *dims) {
   (void)descs;
-  (void)dims;
+  dims[0] = 0;
 }

@@ -65,7 +65,7 @@ int runOnDevice(AttnPackage *package, Function &fn,
                 AttnCounters *counters = nullptr,
                 DLDevice device = {kDLCUDA, 0}) {
   void (*trampoline)(void *) = [](void *p) { (*static_cast<Function *>(p))(); };
-  Tensor<int64_t> what({2}), out({});
+  Tensor<int64_t> what({2}), out({0});
   what.values[0] = reinterpret_cast<intptr_t>(trampoline);
   what.values[1] = reinterpret_cast<intptr_t>(&fn);
   what.view.device = out.view.device = device;

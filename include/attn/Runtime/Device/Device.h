@@ -23,6 +23,7 @@
 #include "attn/Runtime/ABI.h"
 #include "attn/Runtime/Device/ModuleTable.h"
 #include "attn/Runtime/Status.h"
+#include "attn/Runtime/StridedRange.h"
 
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,12 @@ struct TensorMemory {
   uint64_t end = 0;
   /// An argument: it has values before the call.
   bool initialized = false;
+};
+
+/// One result of a call, which has to be written as a whole.
+struct ResultMemory {
+  std::string name;
+  StridedRange range;
 };
 
 /// What a call asks of its device.
@@ -57,7 +64,12 @@ struct DeviceRequest {
   /// Asks the caller whether to stop; may be null.
   bool (*poll)(void *) = nullptr;
   void *pollArg = nullptr;
+  /// Told how far a kernel is; may be null.
+  void (*progress)(void *, const char *, uint64_t, uint64_t) = nullptr;
+  void *progressArg = nullptr;
   std::vector<TensorMemory> tensors;
+  /// Valid as long as the call.
+  std::vector<ResultMemory> results;
 };
 
 /// One launch, as `attnrt_gpu_launch` gets it.

@@ -37,6 +37,8 @@ public:
   void unmap(const void *memory);
   /// The host wrote there.
   void markWritten(const void *memory, int64_t bytes);
+  /// How many bytes from the first on were written, by a kernel or the host.
+  int64_t writtenBytes(const void *memory, int64_t bytes) const;
 
   /// Runs a kernel. `report` gets a JSON object with what was counted and
   /// found; a finding is a failure whose message tells the first ones.
