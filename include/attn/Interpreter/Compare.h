@@ -57,6 +57,11 @@ struct Comparison {
 /// says nothing: there the bound is the f32 one scaled by the ratio of the
 /// roundings, 2e-6 * 2^-29, and it is the only one.
 ///
+/// A gradient (`gradScale`, the largest sum of the sizes of its terms) may have
+/// three times the plain error, or an ulp at max |oracle|, or an f32 ulp at
+/// gradScale, since its terms cancel. The f32 bound does not apply, and the one
+/// of f64 has gradScale for M.
+///
 /// Where the oracle is NaN or infinite the result has to be so too, and
 /// nowhere else (an f16 or bf16 result may overflow when the oracle's number
 /// rounds to an infinity). Integers and booleans have to be equal.
@@ -65,7 +70,8 @@ struct Comparison {
 /// since 0.0015 is below both 0.002 and the ulp 0.0078.
 ResultComparison compareResult(const Array &got, const Array &oracle,
                                llvm::ArrayRef<const Array *> plain,
-                               const RunFacts &facts, bool isLse);
+                               const RunFacts &facts, bool isLse,
+                               std::optional<double> gradScale = {});
 
 /// Runs the oracle and plain arithmetic on the same inputs and judges each of
 /// `results` by the rule above. `matrixUnits`: half of the plain variants add as

@@ -75,6 +75,31 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   return success();
 }
 
+/// A gradient, through the key loop of its attention, which no kernel is written
+/// of.
+static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGradOp op) {
+  if (!op.getSchedule())
+    return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
+  ScheduleAttr schedule = *op.getSchedule();
+  b.setInsertionPoint(op);
+  Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()),
+         /*hasHalf=*/hasFma(schedule.getIsa()));
+  Outliner outliner(module, b, op.getLoc());
+  auto forward = KeyLoopOp::create(
+      b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(), /*page_table=*/Value(),
+      op.getSinks(), op.getBlockTable(), op.getAux(), ValueRange{op.getOut(), op.getLse()},
+      op.getScaleAttr(), op.getAuxRolesAttr(), /*page_size=*/IntegerAttr(), op.getAxesAttr(),
+      op.getScheduleAttr(), op.getEqualLengthsAttr());
+  forward.getRange().takeBody(op.getRange());
+  forward.getVisible().takeBody(op.getVisible());
+  forward.getScore().takeBody(op.getScore());
+  emitChecks(e, outliner, forward, "attn.attention_grad");
+  lowerGradToTasks(e, outliner, LoopView::onHost(e, forward), op);
+  forward.erase();
+  op.erase();
+  return success();
+}
+
 namespace {
 struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAttnToCPUPass> {
   void runOnOperation() override {
@@ -82,7 +107,7 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
     OpBuilder b(&getContext());
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) {
-      if (isa<KeyLoopOp, BlockTableOp, DocumentsOp>(op))
+      if (isa<KeyLoopOp, KeyLoopGradOp, BlockTableOp, DocumentsOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -96,7 +121,10 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
         lowerDocuments(module, b, documents);
       else if (auto table = dyn_cast<BlockTableOp>(op))
         lowerBlockTableToTasks(module, b, table);
-      else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
+      else if (auto gradient = dyn_cast<KeyLoopGradOp>(op)) {
+        if (failed(lowerKeyLoopGrad(module, b, gradient)))
+          return signalPassFailure();
+      } else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
         return signalPassFailure();
     }
   }
