@@ -28,7 +28,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.cases import DECODE, PREFILL, THREADS, Case  # noqa: E402
+from benchmarks.cases import BACKWARD, BACKWARD_RATIO, DECODE, PREFILL, THREADS, Case  # noqa: E402
 
 
 class Peer:
@@ -146,7 +146,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=12, help="rounds per case (default 12)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build tree")
     parser.add_argument("--json", type=pathlib.Path, help="write all figures there as well")
-    parser.add_argument("--only", choices=["prefill", "decode", "latency"], help="one group of rows")
+    parser.add_argument("--only", choices=["prefill", "backward", "decode", "latency"], help="one group of rows")
     options = parser.parse_args()
 
     def progress(text: str) -> None:
@@ -180,6 +180,17 @@ def main() -> int:
             print(f"{case.name:32} {case.flops / min(times['attn']) / 1e9:8.1f} {share:8.2f} {median:7.2f} "
                   f"{case.floor:7.2f}  {verdict(share >= case.floor)}{extra}")
             report(case.name, share=share, median=median, peak=row["peak"], times=times)
+    if options.only in (None, "backward"):
+        print(f"\n{'gradients, B=1, H=8':32} {'GFLOP/s':>8} {'of peak':>8} {'x forward':>9} {'median':>7} {'target':>7}")
+        for row in measure(BACKWARD, ["attn", "attn grad"], options.rounds, machine, progress):
+            case, times = row["case"], row["times"]
+            ratio = min(times["attn grad"]) / min(times["attn"])
+            median = statistics.median(times["attn grad"]) / statistics.median(times["attn"])
+            speed = 2.5 * case.flops / min(times["attn grad"])
+            progress("")
+            print(f"{case.name:32} {speed / 1e9:8.1f} {speed / row['peak']:8.2f} {ratio:9.2f} {median:7.2f} "
+                  f"{BACKWARD_RATIO:7.2f}  {verdict(ratio <= BACKWARD_RATIO)}")
+            report(case.name, ratio=ratio, median=median, peak=row["peak"], times=times)
     if options.only in (None, "decode"):
         print(f"\n{'one query, f32, H=8':32} {'GB/s':>8} {'of read':>8} {'x numpy':>8} {'target':>7}")
         for row in measure(DECODE, decode_peers, 2 * options.rounds, machine, progress):

@@ -24,7 +24,7 @@ def inputs(case: Case):
     rng = np.random.default_rng(0)
 
     def draw(heads, length):
-        return rng.standard_normal((1, heads, length, case.dim), dtype=np.float32)
+        return rng.standard_normal((1, heads, length, case.dim), dtype=np.float32).astype(case.dtype, copy=False)
 
     return (draw(case.heads, case.queries), draw(case.kv_heads, case.keys),
             draw(case.kv_heads, case.keys))
@@ -34,9 +34,19 @@ def attn_peer(case: Case):
     import attn
 
     q, k, v = inputs(case)
-    out = np.empty(q.shape[:3] + v.shape[3:], np.float32)
+    out = np.empty(q.shape[:3] + v.shape[3:], q.dtype)
     causal = "bottom_right" if case.causal else None
     return lambda: attn.attention(q, k, v, causal=causal, out=out, num_threads=THREADS)
+
+
+def attn_grad_peer(case: Case):
+    import attn
+
+    q, k, v = inputs(case)
+    causal = "bottom_right" if case.causal else None
+    out, lse = attn.attention(q, k, v, causal=causal, return_lse=True)
+    dout = np.random.default_rng(1).standard_normal(out.shape, dtype=np.float32).astype(case.dtype, copy=False)
+    return lambda: attn.attention_grad(q, k, v, out, lse, dout, causal=causal, num_threads=THREADS)
 
 
 def numpy_peer(case: Case):
@@ -74,7 +84,7 @@ def torch_peer(case: Case):
         enable_gqa=case.heads != case.kv_heads)
 
 
-PEERS = {"attn": attn_peer, "numpy": numpy_peer, "torch": torch_peer}
+PEERS = {"attn": attn_peer, "attn grad": attn_grad_peer, "numpy": numpy_peer, "torch": torch_peer}
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ run-time values: one kernel serves all of them.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, Callable, NamedTuple, Sequence
 
 from . import _runtime, compiler, ir, masks, tracing
@@ -170,6 +171,18 @@ def attention(
         emulated device found a fault.
       KeyboardInterrupt: Ctrl-C; the result is then undefined.
     """
+    if "torch" in sys.modules and _requires_grad(q, k, v, bias, log_weight, sinks):
+        from . import torch_grad
+
+        return torch_grad.attention(
+            q, k, v, mask=mask, bias=bias, causal=causal, window=window, scale=scale,
+            softcap=softcap, sinks=sinks, log_weight=log_weight, q_lengths=q_lengths,
+            kv_lengths=kv_lengths, q_positions=q_positions, kv_positions=kv_positions,
+            q_segments=q_segments, kv_segments=kv_segments, cu_seqlens_q=cu_seqlens_q,
+            cu_seqlens_kv=cu_seqlens_kv, page_table=page_table, page_size=page_size,
+            score_mod=score_mod, mask_mod=mask_mod, align=align, layout=layout,
+            return_lse=return_lse, out=out, num_threads=num_threads, device=device,
+        )  # fmt: skip
     code = _LAYOUTS.get(layout)
     if code is None:
         raise ShapeError(f"layout expects one of {', '.join(_LAYOUTS)}, but got {layout!r}")
@@ -367,6 +380,12 @@ def attention(
         return kernel.run(args, None, code, threads, device)
     kernel.run(args, _out_tensors(out, return_lse, code), code, threads, device)
     return out
+
+
+def _requires_grad(*arrays: Any) -> bool:
+    """Whether a call with these goes by way of torch's autograd."""
+    kind = sys.modules["torch"].Tensor
+    return any(isinstance(x, kind) and x.requires_grad for x in arrays)
 
 
 # ---- gradients ---------------------------------------------------------------------------
@@ -838,6 +857,12 @@ def scaled_dot_product_attention(
         raise ShapeError(
             f"scaled_dot_product_attention expects dropout_p = 0, but got {dropout_p}: attn has "
             "no dropout"
+        )
+    if "torch" in sys.modules and _requires_grad(query, key, value, attn_mask):
+        from . import torch_grad
+
+        return torch_grad.scaled_dot_product_attention(
+            query, key, value, attn_mask, is_causal, scale, enable_gqa
         )
     tq, tk, tv = _tensor(query), _tensor(key), _tensor(value)
     rank = tq.ndim
