@@ -13,46 +13,64 @@ from typing import Any
 import torch
 
 from . import frontend
-from .errors import ShapeError
+from .errors import CompileError, ShapeError
 
 #: The arguments of `attention` that may require grad, in the order of the function's inputs.
 NAMES = ("q", "k", "v", "bias", "log_weight", "sinks")
 
 
+def _plain(values: Any) -> list[Any]:
+    """The tensors without their place in the graph; what is no tensor as it is."""
+    return [x.detach() if isinstance(x, torch.Tensor) else x for x in values]
+
+
 class _Attention(torch.autograd.Function):
-    """out and lse; the backward pass is `attn.attention_grad`."""
+    """out and lse of `attn.attention`."""
 
     @staticmethod
     def forward(ctx: Any, options: dict[str, Any], *inputs: Any) -> Any:
-        plain = [x.detach() if isinstance(x, torch.Tensor) else x for x in inputs]
-        q, k, v, *rest = plain
+        q, k, v, *rest = _plain(inputs)
         extra = dict(zip(NAMES[3:], rest))
         out, lse = frontend.attention(q, k, v, return_lse=True, **extra, **options)
-        ctx.save_for_backward(*[x for x in plain if isinstance(x, torch.Tensor)], out, lse)
-        ctx.tensors = [isinstance(x, torch.Tensor) for x in inputs]
-        ctx.rest = [None if t else x for x, t in zip(plain, ctx.tensors)]
+        ctx.is_tensor = [isinstance(x, torch.Tensor) for x in inputs]
+        ctx.save_for_backward(*[x for x in inputs if isinstance(x, torch.Tensor)], out, lse)
+        ctx.rest = [None if t else x for x, t in zip(inputs, ctx.is_tensor)]
         ctx.options = options
         ctx.set_materialize_grads(False)
         return out, lse
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dout: Any, dlse: Any) -> Any:
         *saved, out, lse = ctx.saved_tensors
         kept = iter(saved)
-        q, k, v, *rest = [next(kept) if t else x for t, x in zip(ctx.tensors, ctx.rest)]
+        inputs = [next(kept) if t else x for t, x in zip(ctx.is_tensor, ctx.rest)]
         needs = ctx.needs_input_grad[1:]
-        extra = dict(zip(NAMES[3:], rest))
-        wanted = [n for n, need in zip(NAMES[3:], needs[3:]) if need]
         if dout is None:
             dout = torch.zeros_like(out)
+        grads = iter(_AttentionGrad.apply(ctx.options, needs, out, lse, dout, dlse, *inputs))
+        return None, *(next(grads) if need else None for need in needs)
+
+
+class _AttentionGrad(torch.autograd.Function):
+    """The gradients that are needed, in order; they have no gradient themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, options: dict[str, Any], needs: Any, *given: Any) -> Any:
+        out, lse, dout, dlse, q, k, v, *rest = _plain(given)
         # An expanded gradient, such as a sum's, has no unit stride.
-        dout = dout.contiguous()
-        dlse = None if dlse is None else dlse.contiguous()
         grads = frontend.attention_grad(
-            q, k, v, out, lse, dout, dlse=dlse, grads=wanted, **extra, **ctx.options
-        )._asdict()
-        return None, *(grads[f"d{n}"] if need else None for n, need in zip(NAMES, needs))
+            q, k, v, out, lse, dout.contiguous(), dlse=None if dlse is None else dlse.contiguous(),
+            grads=[n for n, need in zip(NAMES[3:], needs[3:]) if need],
+            **dict(zip(NAMES[3:], rest)), **options,
+        )._asdict()  # fmt: skip
+        return tuple(grads[f"d{n}"] for n, need in zip(NAMES, needs) if need)
+
+    @staticmethod
+    def backward(ctx: Any, *unused: Any) -> Any:
+        raise CompileError(
+            "attention expects to be differentiated once, but got a gradient of its gradient; attn "
+            "has no double backward"
+        )
 
 
 def attention(q: Any, k: Any, v: Any, *, return_lse: bool, out: Any, layout: str, **options: Any) -> Any:

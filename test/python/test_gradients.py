@@ -279,7 +279,7 @@ def test_torch_refuses_double_backward_and_knows_no_grad():
     torch = pytest.importorskip("torch")
     q = torch.randn(1, 1, 5, 8, requires_grad=True)
     (dq,) = torch.autograd.grad(attn.attention(q, q, q).sum(), q, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable|twice"):
+    with pytest.raises(CompileError, match="has no double backward"):
         torch.autograd.grad(dq.sum(), q)
     with torch.no_grad():
         assert not attn.attention(q, q, q).requires_grad
