@@ -8,9 +8,8 @@ Nothing imports this but a call with such a tensor, so torch is there already.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
-
-import torch
 
 from . import frontend
 from .errors import CompileError, ShapeError
@@ -19,58 +18,63 @@ from .errors import CompileError, ShapeError
 NAMES = ("q", "k", "v", "bias", "log_weight", "sinks")
 
 
-def _plain(values: Any) -> list[Any]:
-    """The tensors without their place in the graph; what is no tensor as it is."""
-    return [x.detach() if isinstance(x, torch.Tensor) else x for x in values]
+@functools.cache
+def _function() -> Any:
+    """The function of autograd, made once; torch is imported by then."""
+    import torch
 
+    def _plain(values: Any) -> list[Any]:
+        """The tensors without their place in the graph; what is no tensor as it is."""
+        return [x.detach() if isinstance(x, torch.Tensor) else x for x in values]
 
-class _Attention(torch.autograd.Function):
-    """out and lse of `attn.attention`."""
+    class _Attention(torch.autograd.Function):
+        """out and lse of `attn.attention`."""
 
-    @staticmethod
-    def forward(ctx: Any, options: dict[str, Any], *inputs: Any) -> Any:
-        q, k, v, *rest = _plain(inputs)
-        extra = dict(zip(NAMES[3:], rest))
-        out, lse = frontend.attention(q, k, v, return_lse=True, **extra, **options)
-        ctx.is_tensor = [isinstance(x, torch.Tensor) for x in inputs]
-        ctx.save_for_backward(*[x for x in inputs if isinstance(x, torch.Tensor)], out, lse)
-        ctx.rest = [None if t else x for x, t in zip(inputs, ctx.is_tensor)]
-        ctx.options = options
-        ctx.set_materialize_grads(False)
-        return out, lse
+        @staticmethod
+        def forward(ctx: Any, options: dict[str, Any], *inputs: Any) -> Any:
+            q, k, v, *rest = _plain(inputs)
+            extra = dict(zip(NAMES[3:], rest))
+            out, lse = frontend.attention(q, k, v, return_lse=True, **extra, **options)
+            ctx.is_tensor = [isinstance(x, torch.Tensor) for x in inputs]
+            ctx.save_for_backward(*[x for x in inputs if isinstance(x, torch.Tensor)], out, lse)
+            ctx.rest = [None if t else x for x, t in zip(inputs, ctx.is_tensor)]
+            ctx.options = options
+            ctx.set_materialize_grads(False)
+            return out, lse
 
-    @staticmethod
-    def backward(ctx: Any, dout: Any, dlse: Any) -> Any:
-        *saved, out, lse = ctx.saved_tensors
-        kept = iter(saved)
-        inputs = [next(kept) if t else x for t, x in zip(ctx.is_tensor, ctx.rest)]
-        needs = ctx.needs_input_grad[1:]
-        if dout is None:
-            dout = torch.zeros_like(out)
-        grads = iter(_AttentionGrad.apply(ctx.options, needs, out, lse, dout, dlse, *inputs))
-        return None, *(next(grads) if need else None for need in needs)
+        @staticmethod
+        def backward(ctx: Any, dout: Any, dlse: Any) -> Any:
+            *saved, out, lse = ctx.saved_tensors
+            kept = iter(saved)
+            inputs = [next(kept) if t else x for t, x in zip(ctx.is_tensor, ctx.rest)]
+            needs = ctx.needs_input_grad[1:]
+            if dout is None:
+                dout = torch.zeros_like(out)
+            grads = iter(_AttentionGrad.apply(ctx.options, needs, out, lse, dout, dlse, *inputs))
+            return None, *(next(grads) if need else None for need in needs)
 
+    class _AttentionGrad(torch.autograd.Function):
+        """The gradients that are needed, in order; they have no gradient themselves."""
 
-class _AttentionGrad(torch.autograd.Function):
-    """The gradients that are needed, in order; they have no gradient themselves."""
+        @staticmethod
+        def forward(ctx: Any, options: dict[str, Any], needs: Any, *given: Any) -> Any:
+            out, lse, dout, dlse, q, k, v, *rest = _plain(given)
+            # An expanded gradient, such as a sum's, has no unit stride.
+            grads = frontend.attention_grad(
+                q, k, v, out, lse, dout.contiguous(), dlse=None if dlse is None else dlse.contiguous(),
+                grads=[n for n, need in zip(NAMES[3:], needs[3:]) if need],
+                **dict(zip(NAMES[3:], rest)), **options,
+            )._asdict()  # fmt: skip
+            return tuple(grads[f"d{n}"] for n, need in zip(NAMES, needs) if need)
 
-    @staticmethod
-    def forward(ctx: Any, options: dict[str, Any], needs: Any, *given: Any) -> Any:
-        out, lse, dout, dlse, q, k, v, *rest = _plain(given)
-        # An expanded gradient, such as a sum's, has no unit stride.
-        grads = frontend.attention_grad(
-            q, k, v, out, lse, dout.contiguous(), dlse=None if dlse is None else dlse.contiguous(),
-            grads=[n for n, need in zip(NAMES[3:], needs[3:]) if need],
-            **dict(zip(NAMES[3:], rest)), **options,
-        )._asdict()  # fmt: skip
-        return tuple(grads[f"d{n}"] for n, need in zip(NAMES, needs) if need)
+        @staticmethod
+        def backward(ctx: Any, *unused: Any) -> Any:
+            raise CompileError(
+                "attention expects to be differentiated once, but got a gradient of its gradient; attn "
+                "has no double backward"
+            )
 
-    @staticmethod
-    def backward(ctx: Any, *unused: Any) -> Any:
-        raise CompileError(
-            "attention expects to be differentiated once, but got a gradient of its gradient; attn "
-            "has no double backward"
-        )
+    return _Attention
 
 
 def attention(q: Any, k: Any, v: Any, *, return_lse: bool, out: Any, layout: str, **options: Any) -> Any:
@@ -87,7 +91,7 @@ def attention(q: Any, k: Any, v: Any, *, return_lse: bool, out: Any, layout: str
     if swap:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     inputs = [q, k, v, *(options.pop(n) for n in NAMES[3:])]
-    result, lse = _Attention.apply(options, *inputs)
+    result, lse = _function().apply(options, *inputs)
     if swap:
         result = result.transpose(1, 2)
     return (result, lse) if return_lse else result
@@ -126,7 +130,7 @@ def scaled_dot_product_attention(
                 f"{tuple(attn_mask.shape)}"
             )
         full = four(attn_mask) if attn_mask.dim() == 5 else attn_mask
-        bias, mask = (None, full) if full.dtype == torch.bool else (full, None)
+        bias, mask = (None, full) if str(full.dtype) == "torch.bool" else (full, None)
     out = frontend.attention(
         q, k, v, mask=mask, bias=bias, scale=scale, causal="top_left" if is_causal else None
     )

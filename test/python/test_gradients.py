@@ -184,7 +184,7 @@ def test_the_same_bits_on_any_number_of_threads():
 
 
 @pytest.mark.parametrize("name", ["out", "lse", "dout", "dlse"])
-def test_attention_grad_r1_sizes_that_do_not_agree(name):
+def test_sizes_that_do_not_agree(name):
     q, k, v, dout = arrays(RNG(11))
     out, lse = attn.attention(q, k, v, return_lse=True)
     state = {"out": out, "lse": lse, "dout": dout, "dlse": lse}
@@ -194,7 +194,8 @@ def test_attention_grad_r1_sizes_that_do_not_agree(name):
 
 
 @pytest.mark.parametrize("name", ["out", "lse", "dout", "dlse"])
-def test_attention_grad_r1_in_compiled_code(name):
+def test_sizes_that_do_not_agree_in_compiled_code(name):
+    # attention_grad_r1, on both roads
     q, k, v, dout = arrays(RNG(12))
     out, lse = attn.attention(q, k, v, return_lse=True)
     from attn import frontend, ir

@@ -136,6 +136,23 @@ func.func @attention_grad_c6_no_such_capture(%q: tensor<1x2x4x8xf32>, %k: tensor
 
 // -----
 
+func.func @attention_grad_c6_gradient_of_another_type(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %out: tensor<1x2x4x8xf32>, %lse: tensor<1x2x4xf32>, %dout: tensor<1x2x4x8xf32>, %t: tensor<2xf32>) {
+  // expected-error@+1 {{'attn.attention_grad' op expects the gradient of capture 0 to be 'tensor<2xf32>', but got 'tensor<2xf16>'}}
+  %g:4 = attn.attention_grad %q, %k, %k
+      captures(%t : tensor<2xf32>)
+      score_mod {
+      ^bb0(%s: f32, %b: i32, %h: i32, %i: i32, %j: i32, %c: tensor<2xf32>):
+        %x = attn.load %c[%h] : tensor<2xf32>
+        %y = arith.addf %s, %x : f32
+        attn.yield %y : f32
+      }
+      out(%out : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%dout : tensor<1x2x4x8xf32>)
+      {capture_grads = array<i64: 0>} : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> dcaptures(tensor<2xf16>)
+  return
+}
+
+// -----
+
 func.func @attention_grad_c6_a_gradient_too_many(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %out: tensor<1x2x4x8xf32>, %lse: tensor<1x2x4xf32>, %dout: tensor<1x2x4x8xf32>, %t: tensor<2xf32>) {
   // expected-error@+1 {{'attn.attention_grad' op expects a dcapture per entry of capture_grads, but got 1 and 0}}
   %g:4 = attn.attention_grad %q, %k, %k

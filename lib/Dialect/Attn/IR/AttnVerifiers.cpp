@@ -762,6 +762,7 @@ LogicalResult KeyLoopGradOp::verifyRegions() { // key_loop_grad_c3
   }
   auto yield = dyn_cast<YieldOp>(block.back());
   if (!yield || !llvm::equal(yield->getOperandTypes(), results))
-    return emitOpError() << "expects score_grad to yield (" << TypeRange(results) << ")";
+    return emitOpError() << "expects score_grad to yield (" << TypeRange(results) << "), but got ("
+                         << (yield ? TypeRange(yield->getOperandTypes()) : TypeRange()) << ")";
   return success();
 }
