@@ -261,8 +261,10 @@ void GradKernel::finishSums() {
           return Vectors{e.fadd(carried[0], e.load(sum, full))};
         })[0];
       }
-      Type state = e.state;
-      if (cast<FloatType>(element).getWidth() > cast<FloatType>(state).getWidth())
+      unsigned bits = cast<FloatType>(element).getWidth(), have = e.state.getWidth();
+      if (have == 64 && bits < 64) // narrow() knows f32 and below
+        total = arith::TruncFOp::create(e.b, e.loc, e.b.getF32Type(), total);
+      if (bits > have)
         total = arith::ExtFOp::create(e.b, e.loc, element, total);
       else
         total = e.narrow(total, element);
