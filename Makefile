@@ -46,12 +46,21 @@ check-gpu: build ## Run on a GPU what `check` runs on the emulator; without one,
 	@$(PYTHON) scripts/check.py --build $(BUILD) --device $(ARGS)
 
 .PHONY: bench
-bench: build ## Measure, and print the figures beside the machine's own peak.
-	@$(PYTHON) benchmarks/bench.py $(ARGS)
+bench: build ## Measure every question, beside the peers where they are (ARGS="--only decode").
+	@$(PYTHON) benchmarks/bench.py $(if $(findstring --only,$(ARGS)),,--all) $(ARGS)
 
 .PHONY: bench-check
-bench-check: build ## Measure, and fail where a figure misses its target.
+bench-check: build ## Measure the rows with a gate, and fail where one does not hold.
 	@$(PYTHON) benchmarks/bench.py --check $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## Install what the benchmarks compare with, in .venv-peers (1.6 GB).
+	@scripts/setup.sh peers
+
+.PHONY: bench-report
+bench-report: build ## Measure everything and write docs/Benchmarks.md.
+	@$(PYTHON) benchmarks/bench.py --all --json $(BUILD)/bench.json $(ARGS)
+	@$(PYTHON) benchmarks/report.py $(BUILD)/bench.json
 
 .PHONY: figures-check
 figures-check: build ## Re-run the commands marked in README and docs/GPU.md and find the figures in their output.

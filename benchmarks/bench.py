@@ -2,219 +2,286 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Measures attn beside its peers and beside the machine's own peak, in one run.
 
-All peers take turns within each round, each in its own process; the peak is
-probed in every round. The reading is the best of all rounds on both sides of a
-ratio: machines are shared, and only the best says what the code can do. Medians
-are printed beside.
+    bench.py                     the plain rows: prefill, decode, latency
+    bench.py --only forward      one question (--list shows them); several with commas between
+    bench.py --all               every question, the peers too where `make bench-peers` installed them
+    bench.py --check             the rows that have a gate; status 1 when one does not hold
+
+All that is compared takes turns within each round, each peer in its own process,
+and the peak is probed in every round. The reading is the best of all rounds on both
+sides of a ratio: machines are shared, and only the best says what the code can do.
+Medians are printed beside. benchmarks/README.md says more.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import dataclasses
-import importlib.util
+import difflib
 import json
 import os
 import pathlib
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-
-import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.cases import BACKWARD, BACKWARD_RATIO, DECODE, PREFILL, THREADS, Case  # noqa: E402
+from benchmarks import machine, questions  # noqa: E402
+from benchmarks.cases import THREADS  # noqa: E402
+from benchmarks.peers import FOREIGN  # noqa: E402
+from benchmarks.questions import Contest, Question, Row, time_text  # noqa: E402
+from benchmarks.rounds import Arena, PeerDied, Readings  # noqa: E402
+
+#: Seconds of rounds for one contest, of --check and --quick.
+BUDGET, BUDGET_CHECK, BUDGET_QUICK = 10.0, 6.0, 0.5
 
 
-class Peer:
-    """A worker process; `None` answers mean that it died, which is an error."""
-
-    def __init__(self, name: str):
-        self.name = name
-        env = dict(os.environ, OMP_NUM_THREADS=str(THREADS), OPENBLAS_NUM_THREADS=str(THREADS))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name], cwd=ROOT, env=env, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, **request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"bench: the worker of {self.name} ended")
-        return json.loads(line)
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
+def progress(text: str) -> None:
+    """One line that is written over again, where somebody looks on."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text[:110]}", end="", file=sys.stderr, flush=True)
 
 
-# Share of the linear read of the run from which a decode step counts as bound by memory alone.
-MEMORY_SPEED = 0.95
+def header(question: Question) -> str:
+    heads = "".join(f" {c:>11}" for c in question.columns)
+    return f"\n{question.title}\n{'':44}{heads} {question.value:>10} {'median':>10} {'target':>10}"
 
 
-class Machine:
-    """The probes of peak.cpp."""
-
-    def __init__(self, build: pathlib.Path):
-        found = sorted(build.rglob("libattnbench.so"))
-        if not found:
-            raise SystemExit(f"bench: expects libattnbench.so under {build}, but found none; run `make build`")
-        self.library = ctypes.CDLL(str(found[0]))
-        self.library.attnbench_fma_peak.restype = ctypes.c_double
-        self.library.attnbench_linear_read.restype = ctypes.c_double
-        self.library.attnbench_linear_read.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
-        self.buffer = np.ones(1 << 26, np.float32)  # 256 MiB: beyond any cache here
-
-    def fma(self) -> float:
-        return self.library.attnbench_fma_peak(THREADS)
-
-    def read(self) -> float:
-        return self.library.attnbench_linear_read(self.buffer.ctypes.data, self.buffer.size, THREADS)
+def verdict(row: Row) -> str:
+    if row.wrong:
+        return "FALLS SHORT (the result is wrong)"
+    text = {None: "" if row.target is None else "not judged", True: "pass", False: "FALLS SHORT"}[row.reached]
+    if row.gate is not None and row.gate != row.target:
+        text += {None: "", True: "  gate holds", False: f"  GATE {row.gate:g} FAILS"}[row.held]
+    return text
 
 
-def cpu_name() -> str:
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            name = line.split(":", 1)[1].strip()
-            break
-    else:
-        name = "unknown CPU"
-    flags = next((line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("flags")), "").split()
-    isa = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "no AVX2"
-    return f"{name} ({isa})"
+def line(question: Question, row: Row) -> str:
+    cells = "".join(f" {c:>11}" for c in row.columns or [""] * len(question.columns))
+    show = question.show
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else show(value)
+
+    return (f"{row.name:44}{cells} {number(row.value):>10} {number(row.median):>10} {number(row.target):>10}  "
+            f"{verdict(row)}{row.note}").rstrip()
 
 
-def measure(cases: list[Case], peers: list[str], rounds: int, machine: Machine, progress) -> list[dict]:
-    rows = []
-    for case in cases:
-        workers = [Peer(name) for name in peers]
-        for worker in workers:
-            worker.ask(case=dataclasses.asdict(case))
-        times: dict[str, list[float]] = {name: [] for name in peers}
-        peaks = []
-        for number in range(rounds):
-            probe = machine.read if case.decode else machine.fma
-            peaks += [probe() for _ in range(3)]
-            for worker in workers:
-                time.sleep(0.03)
-                # A decode step is short and waits for memory: more tries find its best.
-                times[worker.name] += worker.ask(time=12 if case.decode else 3)
-            progress(f"{case.name}: round {number + 1} of {rounds}")
-        for worker in workers:
-            worker.close()
-        rows.append({"case": case, "times": times, "peak": max(peaks)})
-    return rows
+@dataclasses.dataclass
+class Counts:
+    """What came of the rows."""
+
+    reached: int = 0
+    short: int = 0
+    unjudged: int = 0
+    gates: int = 0
+    broken: int = 0
+
+    def add(self, row: Row) -> None:
+        self.reached += row.reached is True
+        self.short += row.reached is False
+        self.unjudged += row.target is not None and row.reached is None
+        self.gates += row.gate is not None and row.held is not None
+        self.broken += row.held is False
 
 
-def latency(rounds: int) -> list[dict]:
-    def run(mode: str, cache: str) -> float:
-        env = dict(os.environ, ATTN_CACHE_DIR=cache)
-        done = subprocess.run([sys.executable, "-m", "benchmarks.latency", mode], cwd=ROOT, env=env,
-                              text=True, stdout=subprocess.PIPE, check=True)
-        return float(done.stdout)
+class Record:
+    """The JSON file: written anew after every contest, so that nothing measured is lost."""
 
-    cold, warm, repeat = [], [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as cache:
-            os.chmod(cache, 0o700)
-            cold.append(run("first", cache))
-            warm.append(run("first", cache))
-            repeat.append(run("repeat", cache))
-    return [
-        {"row": "first call, compilation included", "best": min(cold), "median": statistics.median(cold), "limit": 1.5},
-        {"row": "first call, disk hit", "best": min(warm), "median": statistics.median(warm), "limit": 0.05},
-        {"row": "repeated call, kernel included", "best": min(repeat), "median": statistics.median(repeat), "limit": 20e-6},
-    ]
+    def __init__(self, path: pathlib.Path | None, resume: bool, options: dict[str, object]):
+        self.path = path
+        self.data: dict = {
+            "cpu": machine.cpu_name(), "threads": THREADS, **options, "started": time.strftime("%Y-%m-%d %H:%M"),
+            "load": [], "contests": {}, "rows": [],
+        }  # fmt: skip
+        self.known: dict[str, dict] = {}
+        if resume and path and path.exists():
+            before = json.loads(path.read_text())
+            if before.get("cpu") != self.data["cpu"]:
+                raise SystemExit(f"bench: {path} expects '{before.get('cpu')}', but got '{self.data['cpu']}'; "
+                                 "leave out --resume to begin anew")
+            self.known = before["contests"]
+            self.data.update(started=before["started"], load=before["load"], contests=dict(self.known))
+
+    def add(self, contest: Contest, found: Readings) -> None:
+        self.data["contests"][contest.name] = dataclasses.asdict(found)
+        self.data["load"].append(round(machine.load(), 2))
+        self.write()
+
+    def row(self, question: Question, row: Row) -> None:
+        self.data["rows"].append({
+            "question": question.name, "title": question.title, "heads": question.columns, "measure": question.value,
+            "row": row.name, **{k: v for k, v in dataclasses.asdict(row).items() if k != "name"},
+            "reached": row.reached, "share": row.share, "text": line(question, row), "head": header(question),
+        })  # fmt: skip
+
+    def write(self) -> None:
+        if self.path:
+            beside = self.path.with_suffix(".new")
+            beside.write_text(json.dumps(self.data, indent=1))
+            os.replace(beside, self.path)
 
 
-def time_text(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.1f} us"
+class Bench:
+    """One run over some tables."""
+
+    def __init__(self, tables: list[Question], arena: Arena, record: Record):
+        self.tables, self.arena, self.record = tables, arena, record
+        self.counts = Counts()
+        self.absent: dict[str, str] = {}
+
+    def contest(self, contest: Contest) -> Readings:
+        known = self.record.known.get(contest.name)
+        if known:
+            return Readings(**known)
+        found = contest.run(self.arena)
+        self.record.add(contest, found)
+        return found
+
+    def rows(self, contest: Contest) -> list[Row]:
+        found = self.contest(contest)
+        for label, why in found.absent.items():
+            if "is not installed" in why:
+                self.absent[label] = why
+        if "attn" in found.absent:
+            if contest.gate:
+                raise PeerDied(f"attn does not compute '{contest.name}', which has a gate: {found.absent['attn']}")
+            return [Row(contest.name, None, 0.0, note=f" ({found.absent['attn']})")]
+        return contest.judge(found)
+
+    def table(self, question: Question) -> None:
+        print(header(question), flush=True)
+        rows: list[Row] = []
+
+        def show(row: Row) -> None:
+            progress("")
+            print(line(question, row), flush=True)
+            self.counts.add(row)
+            self.record.row(question, row)
+
+        for contest in question.contests:
+            for row in self.rows(contest):
+                rows.append(row)
+                show(row)
+        for row in question.sums(rows) if question.sums else []:
+            show(row)
+
+    def run(self) -> None:
+        for question in self.tables:
+            self.table(question)
+
+
+def choose(options: argparse.Namespace) -> list[Question]:
+    """The tables that were asked for."""
+    tables = questions.every()
+    names = list(dict.fromkeys(t.name for t in tables))
+    if options.only:
+        wanted = options.only.split(",")
+        for name in wanted:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise SystemExit(f"bench: --only expects one of {', '.join(names)}, but got '{name}'{hint}")
+        tables = [t for t in tables if t.name in wanted]
+    elif not (options.all or options.check):
+        tables = [t for t in tables if t.core]
+    if options.check:
+        tables = [dataclasses.replace(t, contests=[c for c in t.contests if c.gate], sums=None) for t in tables]
+    if options.match:
+        tables = [dataclasses.replace(t, contests=[c for c in t.contests if options.match in c.name]) for t in tables]
+    tables = [t for t in tables if t.contests]
+    if not tables:
+        raise SystemExit(f"bench: --match expects a part of a contest's name, but no contest has '{options.match}' in it")
+    return tables
+
+
+def command(options: argparse.Namespace) -> str:
+    """The options that say what was measured, without this machine's paths."""
+    words = [f"--{name}" for name in ("all", "check", "quick") if getattr(options, name)]
+    words += [f"--only {options.only}"] if options.only else []
+    words += [f"--match '{options.match}'"] if options.match else []
+    return " ".join([*words, *([f"--rounds {options.rounds}"] if options.rounds else [])])
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="exit 1 when a row misses its target")
-    parser.add_argument("--rounds", type=int, default=12, help="rounds per case (default 12)")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="every question")
+    parser.add_argument("--only", help="names of questions, with commas between")
+    parser.add_argument("--match", default="", metavar="TEXT", help="only contests with this in their names")
+    parser.add_argument("--list", action="store_true", help="print the questions and stop")
+    parser.add_argument("--check", action="store_true", help="only rows with a gate; status 1 when one does not hold")
+    parser.add_argument("--quick", action="store_true", help="few rounds: to see that it works")
+    parser.add_argument("--rounds", type=int, help="most rounds for a contest (12); told, it is never fewer")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build tree")
-    parser.add_argument("--json", type=pathlib.Path, help="write all figures there as well")
-    parser.add_argument("--only", choices=["prefill", "backward", "decode", "latency"], help="one group of rows")
+    parser.add_argument("--json", type=pathlib.Path, help="write all figures there, after every contest")
+    parser.add_argument("--resume", action="store_true", help="go on where the file of --json ends")
     options = parser.parse_args()
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds expects at least 1, but got {options.rounds}")
+    if options.resume and not options.json:
+        parser.error("--resume expects --json, but got none")
+    tables = choose(options)
+    if options.list:
+        for t in tables if options.only or options.match else questions.every():
+            print(f"{t.name:10} {len(t.contests):4} contests  {t.title}")
+            if options.match or options.only:
+                print("\n".join(f"    {c.name}{'  (gate)' if c.gate else ''}" for c in t.contests))
+        return 0
 
-    def progress(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    budget = BUDGET_QUICK if options.quick else BUDGET_CHECK if options.check else BUDGET
+    rounds = options.rounds or (2 if options.quick else 12)
+    if options.rounds:
+        budget = float("inf")
+    arena = Arena(options.build, rounds, budget, progress)
+    if arena.absent("attn"):
+        raise SystemExit("bench: expects to import attn, but cannot; run `make build` and set PYTHONPATH to "
+                         f"{options.build / 'python'}, as `make bench` does")
+    record = Record(options.json, options.resume, {"rounds": rounds, "command": command(options)})
+    if any(t.name == "peers" for t in tables):
+        record.data["versions"] = arena.versions()
+    left = [c for t in tables for c in t.contests if c.name not in record.known]
+    minutes = sum(c.estimate(rounds, budget) for c in left) / 60
+    print(f"{machine.cpu_name()}, {THREADS} threads; best of at most {rounds} interleaved rounds; load "
+          f"{machine.load():.1f}; about {max(1, round(minutes))} minutes", flush=True)
 
-    machine = Machine(options.build)
-    have_torch = importlib.util.find_spec("torch") is not None
-    prefill_peers = ["attn"] + (["torch"] if have_torch else [])
-    decode_peers = ["attn", "numpy"] + (["torch"] if have_torch else [])
-    missed = 0
-    record: dict = {"cpu": cpu_name(), "threads": THREADS, "rows": []}
+    bench = Bench(tables, arena, record)
+    stopped = False
+    try:
+        bench.run()
+    except KeyboardInterrupt:
+        stopped = True
+        arena.close(kill=True)
+    except PeerDied as error:
+        arena.close(kill=True)
+        record.write()
+        raise SystemExit(f"\nbench: {error}") from None
+    except BaseException:
+        arena.close(kill=True)
+        raise
+    arena.close()
+    record.data["seconds"] = {k: round(v, 1) for k, v in arena.spent.items()}
+    record.write()
+    return finish(bench, options, stopped)
 
-    def verdict(good: bool) -> str:
-        nonlocal missed
-        missed += not good
-        return "pass" if good else "FALLS SHORT"
 
-    def report(name: str, **figures) -> None:
-        record["rows"].append({"row": name, **figures})
-
-    print(f"{cpu_name()}, {THREADS} threads; best of {options.rounds} interleaved rounds")
-    if options.only in (None, "prefill"):
-        print(f"\n{'f32, B=1, H=8':32} {'GFLOP/s':>8} {'of peak':>8} {'median':>7} {'target':>7}")
-        for row in measure(PREFILL, prefill_peers, options.rounds, machine, progress):
-            case, times = row["case"], row["times"]
-            share = case.flops / min(times["attn"]) / row["peak"]
-            median = case.flops / statistics.median(times["attn"]) / row["peak"]
-            extra = f"   torch {case.flops / min(times['torch']) / row['peak']:.2f}" if have_torch else ""
-            progress("")
-            print(f"{case.name:32} {case.flops / min(times['attn']) / 1e9:8.1f} {share:8.2f} {median:7.2f} "
-                  f"{case.floor:7.2f}  {verdict(share >= case.floor)}{extra}")
-            report(case.name, share=share, median=median, peak=row["peak"], times=times)
-    if options.only in (None, "backward"):
-        print(f"\n{'gradients, B=1, H=8':32} {'GFLOP/s':>8} {'of peak':>8} {'x forward':>9} {'median':>7} {'target':>7}")
-        for row in measure(BACKWARD, ["attn", "attn grad"], options.rounds, machine, progress):
-            case, times = row["case"], row["times"]
-            ratio = min(times["attn grad"]) / min(times["attn"])
-            median = statistics.median(times["attn grad"]) / statistics.median(times["attn"])
-            speed = 2.5 * case.flops / min(times["attn grad"])
-            progress("")
-            print(f"{case.name:32} {speed / 1e9:8.1f} {speed / row['peak']:8.2f} {ratio:9.2f} {median:7.2f} "
-                  f"{BACKWARD_RATIO:7.2f}  {verdict(ratio <= BACKWARD_RATIO)}")
-            report(case.name, ratio=ratio, median=median, peak=row["peak"], times=times)
-    if options.only in (None, "decode"):
-        print(f"\n{'one query, f32, H=8':32} {'GB/s':>8} {'of read':>8} {'x numpy':>8} {'target':>7}")
-        for row in measure(DECODE, decode_peers, 2 * options.rounds, machine, progress):
-            case, times = row["case"], row["times"]
-            best = min(times["attn"])
-            ratio = min(times["numpy"]) / best
-            share = case.kv_bytes / best / row["peak"]
-            # Two kernels that both wait for memory differ by luck: 0.95 of a linear read is memory's speed.
-            bound = ratio < 1.0 and share >= MEMORY_SPEED
-            extra = f"   torch {min(times['torch']) / best:.2f} x slower" if have_torch else ""
-            progress("")
-            print(f"{case.name:32} {case.kv_bytes / best / 1e9:8.1f} {share:8.2f} {ratio:8.2f} {1.0:7.2f}  "
-                  f"{verdict(ratio >= 1.0 or bound)}{' (memory speed)' if bound else ''}{extra}")
-            report(case.name, ratio=ratio, share=share, read=row["peak"], times=times)
-    if options.only in (None, "latency"):
-        print(f"\n{'latency':32} {'best':>10} {'median':>10} {'target':>10}")
-        for row in latency(max(3, options.rounds // 4)):
-            print(f"{row['row']:32} {time_text(row['best']):>10} {time_text(row['median']):>10} "
-                  f"{time_text(row['limit']):>10}  {verdict(row['best'] <= row['limit'])}")
-            report(row["row"], best=row["best"], median=row["median"])
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1))
-    print(f"\n{missed} rows fall short" if missed else "\nevery row reaches its target")
-    return 1 if options.check and missed else 0
+def finish(bench: Bench, options: argparse.Namespace, stopped: bool) -> int:
+    """The last lines, and the status."""
+    counts = bench.counts
+    print()
+    for peer in FOREIGN:
+        if peer in bench.absent:
+            print(f"peer {peer} did not take part: {bench.absent[peer]}")
+    if bench.absent:
+        print(f"{len(bench.absent)} of {len(FOREIGN)} peers absent; {counts.unjudged} rows not judged")
+    if options.check or options.all or options.only:
+        print(f"{counts.gates - counts.broken} of {counts.gates} gates hold")
+    if stopped:
+        print("stopped; what was measured is kept" if options.json else "stopped")
+        return 130
+    print(f"{counts.short} rows fall short, {counts.reached} reach their target" if counts.short
+          else "every row reaches its target")
+    return 1 if options.check and counts.broken else 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Two probes, called through ctypes in the same run as the kernels they are the
-// measure of: multiply-adds per second from registers, and bytes per second read
-// from memory in order.
+// Three probes, called through ctypes in the same run as the kernels they are
+// the measure of: multiply-adds per second from registers, in f32 and in dot
+// products of bf16 pairs, and bytes per second read from memory in order.
 //===----------------------------------------------------------------------===//
 
 #include <chrono>
@@ -12,6 +12,10 @@
 #include <cstdint>
 #include <thread>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -23,7 +27,8 @@ double seconds(Clock::time_point from) {
 
 /// Independent chains of multiply-adds; the compiler fuses them where the
 /// target has FMA. Gives the number of float operations done.
-template <typename Vector> inline __attribute__((always_inline)) double chains(int64_t rounds) {
+template <typename Vector>
+inline __attribute__((always_inline)) double chains(int64_t rounds) {
   constexpr int kChains = 12;
   Vector x[kChains], a, b;
   volatile float factor = 0.999f, term = 0.001f; // nothing to fold
@@ -53,10 +58,33 @@ __attribute__((target("avx512f,fma"), noinline)) double wide(int64_t rounds) {
 __attribute__((target("avx2,fma"), noinline)) double middle(int64_t rounds) {
   return chains<V8>(rounds);
 }
+
+/// Chains of vdpbf16ps: 16 lanes, each of which adds two products.
+__attribute__((target("avx512f,avx512bf16"), noinline)) double
+dots(int64_t rounds) {
+  constexpr int kChains = 12;
+  volatile float factor = 0.001f; // nothing to fold
+  __m512 x[kChains];
+  for (int n = 0; n < kChains; ++n)
+    x[n] = _mm512_set1_ps(factor * static_cast<float>(n));
+  __m512bh a = _mm512_cvtne2ps_pbh(x[1], x[1]),
+           b = _mm512_cvtne2ps_pbh(x[2], x[2]);
+  for (int64_t round = 0; round < rounds; ++round)
+    for (int n = 0; n < kChains; ++n)
+      x[n] = _mm512_dpbf16_ps(x[n], a, b);
+  float sum = 0;
+  for (int n = 0; n < kChains; ++n)
+    sum += _mm512_reduce_add_ps(x[n]);
+  volatile float sink = sum;
+  (void)sink;
+  return 2.0 * kChains * 32 * static_cast<double>(rounds);
+}
 #endif
 typedef float V4 __attribute__((vector_size(16)));
 #if defined(__x86_64__)
-__attribute__((noinline)) double narrow(int64_t rounds) { return chains<V4>(rounds); }
+__attribute__((noinline)) double narrow(int64_t rounds) {
+  return chains<V4>(rounds);
+}
 #endif
 
 double run(int64_t rounds) {
@@ -73,7 +101,8 @@ double run(int64_t rounds) {
 #endif
 }
 
-template <typename Work> double onThreads(int threads, Work work) {
+template <typename Work>
+double onThreads(int threads, Work work) {
   std::vector<std::thread> pool;
   auto start = Clock::now();
   for (int n = 1; n < threads; ++n)
@@ -94,6 +123,21 @@ double attnbench_fma_peak(int threads) {
   double flops = run(1 << 10) / (1 << 10) * kRounds;
   double taken = onThreads(threads, [](int) { run(kRounds); });
   return flops * threads / taken;
+}
+
+/// Float operations per second of dot products of bf16 pairs, 0 where this CPU
+/// has none.
+double attnbench_dot_peak(int threads) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16")) {
+    constexpr int64_t kRounds = 1 << 21;
+    double flops = dots(1 << 10) / (1 << 10) * kRounds;
+    double taken = onThreads(threads, [](int) { dots(kRounds); });
+    return flops * threads / taken;
+  }
+#endif
+  (void)threads;
+  return 0;
 }
 
 /// Bytes per second read in order from `buffer`, each thread its own part.

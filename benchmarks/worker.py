@@ -5,105 +5,109 @@
 Thread pools of different libraries in one process disturb each other by up to a
 factor of two, so nothing is ever timed beside another peer's pool.
 
-A line {"case": {...}} prepares a case; {"time": N} answers with N times in
-seconds; the worker ends with its standard input.
+  {"prepare": ID, "case": {...}}  makes a case ready; answers {"variant": ...,
+                                  "seconds": ..., "first": ...} or {"unsupported": WHY}
+  {"rows": [...], "of": ID, "to": PATH}  saves these rows of its result, as float64
+  {"time": ID, "count": N}        answers {"times": [...]}, in seconds
+  {"drop": true}                  forgets all cases
+
+The worker ends with its standard input.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
+import os
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import THREADS, Case
+from benchmarks import machine
+from benchmarks.cases import Case
+from benchmarks.peers import PEERS, Unsupported, Variant
 
 
-def inputs(case: Case):
-    rng = np.random.default_rng(0)
-
-    def draw(heads, length):
-        return rng.standard_normal((1, heads, length, case.dim), dtype=np.float32).astype(case.dtype, copy=False)
-
-    return (draw(case.heads, case.queries), draw(case.kv_heads, case.keys),
-            draw(case.kv_heads, case.keys))
-
-
-def attn_peer(case: Case):
-    import attn
-
-    q, k, v = inputs(case)
-    out = np.empty(q.shape[:3] + v.shape[3:], q.dtype)
-    causal = "bottom_right" if case.causal else None
-    return lambda: attn.attention(q, k, v, causal=causal, out=out, num_threads=THREADS)
+def seconds(variant: Variant, count: int) -> list[float]:
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        variant.run()
+        times.append(time.perf_counter() - start)
+    return times
 
 
-def attn_grad_peer(case: Case):
-    import attn
+class Worker:
+    """The cases that one peer has ready."""
 
-    q, k, v = inputs(case)
-    causal = "bottom_right" if case.causal else None
-    out, lse = attn.attention(q, k, v, causal=causal, return_lse=True)
-    dout = np.random.default_rng(1).standard_normal(out.shape, dtype=np.float32).astype(case.dtype, copy=False)
-    return lambda: attn.attention_grad(q, k, v, out, lse, dout, causal=causal, num_threads=THREADS)
+    def __init__(self, peer: str):
+        self.own = peer == "attn"
+        self.module = importlib.import_module(PEERS[peer][1])
+        self.ready: dict[str, Variant] = {}
 
+    def prepare(self, name: str, case: Case) -> dict[str, Any]:
+        """Tries every variant and keeps the fastest, warmed up."""
+        best: tuple[float, Variant, float] | None = None
+        refused = []
+        found = iter(self.module.variants(case))
+        while True:
+            try:
+                variant = next(found, None)
+                if variant is None:
+                    break
+                first = seconds(variant, 1)[0]
+                took = min(seconds(variant, 2 if first > 0.5 else 5))
+            except Unsupported as why:
+                refused.append(str(why))
+                continue
+            except Exception as error:
+                # A bug of attn is no limit of attn: it ends the run.
+                if self.own:
+                    raise
+                refused.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+                continue
+            if best is None or took < best[0]:
+                best = took, variant, first
+            variant = None
+            gc.collect()
+        if best is None:
+            return {"unsupported": "; ".join(refused) or "no way to compute it"}
+        self.ready[name] = best[1]
+        return {"variant": best[1].name, "seconds": best[0], "first": best[2]}
 
-def numpy_peer(case: Case):
-    q, k, v = inputs(case)
-    group = case.heads // case.kv_heads
-    grouped = q.reshape(case.kv_heads, group * case.queries, case.dim)
-    keys, values = k[0], v[0]
-    scale = np.float32(case.dim**-0.5)
+    def rows(self, name: str, rows: list[int], path: str) -> dict[str, Any]:
+        variant = self.ready[name]
+        result = np.asarray(variant.result(variant.run()))
+        np.save(path, result[:2, :, rows].astype(np.float64))
+        return {}
 
-    def run():
-        scores = grouped @ keys.transpose(0, 2, 1)
-        scores *= scale
-        if case.causal:
-            shape = (case.queries, case.keys)
-            hidden = ~np.tri(*shape, case.keys - case.queries, dtype=bool)
-            scores.reshape(case.kv_heads, group, *shape)[..., hidden] = -np.inf
-        scores -= scores.max(-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(-1, keepdims=True)
-        return scores @ values
-
-    return run
-
-
-def torch_peer(case: Case):
-    import torch
-
-    torch.set_num_threads(THREADS)
-    q, k, v = (torch.from_numpy(x) for x in inputs(case))
-    mask = None
-    if case.causal and case.queries != case.keys:
-        mask = torch.ones(case.queries, case.keys, dtype=torch.bool).tril(case.keys - case.queries)
-    return lambda: torch.nn.functional.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=case.causal and mask is None,
-        enable_gqa=case.heads != case.kv_heads)
-
-
-PEERS = {"attn": attn_peer, "attn grad": attn_grad_peer, "numpy": numpy_peer, "torch": torch_peer}
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if "prepare" in request:
+            fields = request["case"]
+            for name in ("window", "lengths"):
+                if fields.get(name) is not None:
+                    fields[name] = tuple(fields[name])
+            return self.prepare(request["prepare"], Case(**fields))
+        if "rows" in request:
+            return self.rows(request["of"], request["rows"], request["to"])
+        if "time" in request:
+            return {"times": seconds(self.ready[request["time"]], request["count"])}
+        self.ready.clear()
+        gc.collect()
+        return {}
 
 
 def main() -> None:
-    peer = PEERS[sys.argv[1]]
-    run = None
+    # Libraries print: the pipe of the answers is not theirs.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    os.sched_setaffinity(0, machine.cpus(int(sys.argv[2])))
+    worker = Worker(sys.argv[1])
     for line in sys.stdin:
-        request = json.loads(line)
-        if "case" in request:
-            run = peer(Case(**request["case"]))
-            run()
-            answer: object = True
-        else:
-            times = []
-            for _ in range(request["time"]):
-                start = time.perf_counter()
-                run()
-                times.append(time.perf_counter() - start)
-            answer = times
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(worker.answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

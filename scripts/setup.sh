@@ -9,6 +9,7 @@
 #   scripts/setup.sh packages   Debian packages only
 #   scripts/setup.sh venv       .venv only
 #   scripts/setup.sh configure  CMake only
+#   scripts/setup.sh peers      .venv-peers: what the benchmarks compare with
 #
 # Every step first looks whether it is still needed, so a second run takes a
 # second. What is installed is the content of scripts/packages-*.txt; a stamp in
@@ -87,6 +88,26 @@ venv() {
   echo "$key" >"$stamps/venv"
 }
 
+# The peers stay out of .venv: attn is built and tested without them.
+peers() {
+  local list=$root/scripts/packages-peers.txt folder=$root/.venv-peers key
+  if [ -e "$folder" ] && ! "$folder/bin/python" -c 'import pip' 2>/dev/null; then
+    say "making .venv-peers anew: its interpreter does not run"
+    rm -rf "$folder"
+  fi
+  if [ ! -e "$folder" ]; then
+    say "creating .venv-peers"
+    rm -f "$stamps/peers"
+    run venv-peers python3 -m venv "$folder"
+  fi
+  key=$({ cat "$list"; "$folder/bin/python" --version; } | sha256sum | cut -d' ' -f1)
+  [ "$(cat "$stamps/peers" 2>/dev/null)" = "$key" ] && return
+  say "installing peers: $(entries "$list" | tr '\n' ' ')"
+  # shellcheck disable=SC2046
+  run pip-peers "$folder/bin/python" -m pip install $(entries "$list")
+  echo "$key" >"$stamps/peers"
+}
+
 configure() {
   local config=llvm-config-22 mlir
   command -v $config >/dev/null || die "expects llvm-config-22 on PATH, but found none; run '$0 packages'"
@@ -124,6 +145,6 @@ exec 9>"$stamps/lock"
 flock 9
 case ${1:-all} in
 all) packages; venv; configure ;;
-packages | venv | configure) "$1" ;;
-*) die "expects packages, venv or configure, but got '$1'" ;;
+packages | venv | configure | peers) "$1" ;;
+*) die "expects packages, venv, configure or peers, but got '$1'" ;;
 esac

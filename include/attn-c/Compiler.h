@@ -39,7 +39,7 @@ extern "C" {
 
 /// How to compile. A null pointer means target "host", level 3, verified.
 typedef struct AttnCompileOptions {
-  /// "host", "avx512", "avx2", "sse4" or "generic"; null means "host". "host"
+  /// "host", "avx512bf16", "avx512", "avx2", "sse4" or "generic"; null means "host". "host"
   /// uses everything that this CPU has; the others run on any CPU of the class.
   const char *target;
   /// LLVM's optimization level, 0 to 3.

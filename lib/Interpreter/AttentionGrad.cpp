@@ -39,6 +39,18 @@ struct Attention::Gradients {
   const Datum *out, *lse, *dout, *dlse;
 };
 
+/// A number up to half a unit away: `value` was rounded, and another plain way to
+/// the same attention would have rounded another one. All variants but the first
+/// see the sums of such differences, which one rounding may hide by luck.
+static double otherRounding(DType type, double value, int64_t at, unsigned variant) {
+  if (value == 0 || !std::isfinite(value))
+    return value;
+  uint64_t state = (static_cast<uint64_t>(at) << 8 | variant) * 0x9e3779b97f4a7c15u;
+  state = (state ^ state >> 31) * 0xbf58476d1ce4e5b9u;
+  double share = static_cast<double>(state >> 11) * 0x1p-53 - 0.5;
+  return value + share * ulpAt(type, value);
+}
+
 template <typename T>
 llvm::Error Attention::computeGrad(AttentionGradOp grad, Gradients &to) {
   constexpr bool kPlain = std::is_same_v<T, float>;
@@ -90,10 +102,16 @@ llvm::Error Attention::computeGrad(AttentionGradOp grad, Gradients &to) {
         int64_t row = (b * queryHeads + h) * queries + i;
         int64_t queryRow = q.rowAt(b, h, i), outRow = out.rowAt(b, h, i);
         // delta, and the size of its terms.
+        auto outAt = [&](int64_t at) {
+          double value = to.out->floats[at];
+          if (kPlain && mode.variant > 0)
+            value = otherRounding(storage, value, at, mode.variant);
+          return static_cast<T>(value);
+        };
         T delta = 0;
         double deltaSize = 0;
         for (int64_t e : valueOrder) {
-          T term = number(to.out, outRow + e) * number(to.dout, outRow + e);
+          T term = outAt(outRow + e) * number(to.dout, outRow + e);
           delta += term;
           deltaSize += std::fabs(term);
         }

@@ -177,6 +177,8 @@ struct Target {
 /// From wide to narrow.
 static const Target targets[] = {
 #if defined(__x86_64__)
+    {"avx512bf16",
+     "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512bf16,+avx2,+fma"},
     {"avx512", "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx2,+fma"},
     {"avx2", "+avx2,+fma"},
     {"sse4", "+sse4.1,+sse4.2"},

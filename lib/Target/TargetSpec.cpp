@@ -26,6 +26,8 @@ struct IsaClass {
   llvm::Triple::ArchType arch;
   /// The CPU that has what the class promises and nothing else.
   const char *cpu;
+  /// LLVM's names of features beyond that CPU's.
+  const char *features;
   /// What a host must have to be of the class.
   std::vector<const char *> needs;
 };
@@ -34,14 +36,21 @@ struct IsaClass {
 /// From wide to narrow. The last row of an architecture needs nothing.
 static const std::vector<IsaClass> &isaClasses() {
   static const std::vector<IsaClass> classes = {
+      {"avx512bf16",
+       llvm::Triple::x86_64,
+       "x86-64-v4",
+       "+avx512bf16",
+       {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16", "avx2",
+        "fma", "f16c"}},
       {"avx512",
        llvm::Triple::x86_64,
        "x86-64-v4",
+       "",
        {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma", "f16c"}},
-      {"avx2", llvm::Triple::x86_64, "x86-64-v3", {"avx2", "fma", "f16c"}},
-      {"sse4", llvm::Triple::x86_64, "x86-64-v2", {"sse4.1", "sse4.2"}},
-      {"generic", llvm::Triple::x86_64, "x86-64", {}},
-      {"neon", llvm::Triple::aarch64, "generic", {}},
+      {"avx2", llvm::Triple::x86_64, "x86-64-v3", "", {"avx2", "fma", "f16c"}},
+      {"sse4", llvm::Triple::x86_64, "x86-64-v2", "", {"sse4.1", "sse4.2"}},
+      {"generic", llvm::Triple::x86_64, "x86-64", "", {}},
+      {"neon", llvm::Triple::aarch64, "generic", "", {}},
   };
   return classes;
 }
@@ -101,7 +110,7 @@ bool attn::resolveTarget(llvm::StringRef name, TargetSpec &target,
       continue;
     target.isa = isa.name;
     target.cpu = isHost ? host().cpu : isa.cpu;
-    target.features = isHost ? host().features : "";
+    target.features = isHost ? host().features : isa.features;
     return true;
   }
   if (isHost) {

@@ -31,14 +31,14 @@ _T = TypeVar("_T")
 STAGES = (
     "attn", "scheduled", "planned", "bufferized", "lowered", "llvm-dialect", "llvm", "asm"
 )  # fmt: skip
-TARGETS = ("host", "avx512", "avx2", "sse4", "generic")
+TARGETS = ("host", "avx512bf16", "avx512", "avx2", "sse4", "generic")
 
 
 class Options(NamedTuple):
     """How a program is compiled.
 
     Attributes:
-      target: ``"host"``, or one of ``"avx512"``, ``"avx2"``, ``"sse4"`` and
+      target: ``"host"``, or one of ``"avx512bf16"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` and
         ``"generic"``; for GPUs ``"cuda"``, or an architecture such as ``"sm_90"``.
       opt_level: LLVM's optimisation level, 0 to 3.
       verify: check the IR between passes.

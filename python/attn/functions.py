@@ -656,7 +656,7 @@ def compile(
         arguments; or a module's text, or its bytecode as bytes.
       *args, **named: the function's arguments: arrays or `attn.spec(shape, dtype)` for
         arrays, anything else as it is.
-      target: ``"host"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` or ``"generic"``; for GPUs
+      target: ``"host"``, ``"avx512bf16"``, ``"avx512"``, ``"avx2"``, ``"sse4"`` or ``"generic"``; for GPUs
         ``"cuda"``, or an architecture such as ``"sm_90"``.
       opt_level: LLVM's optimisation level, 0 to 3.
       entry: the function to run, when `what` is text.

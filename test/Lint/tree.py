@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
-SKIPPED = {".git", ".venv", ".setup", "__pycache__", "node_modules", ".pytest_cache", ".hypothesis", ".cache"}
+SKIPPED = {".git", ".venv", ".venv-peers", ".setup", "__pycache__", "node_modules", ".pytest_cache", ".hypothesis", ".cache"}
 
 
 def walk(root: Path, below: str = "", suffixes: tuple[str, ...] = ()) -> Iterator[Path]:

@@ -120,7 +120,7 @@ def cpu_flags() -> set[str]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("target, needs", [("avx512", "avx512f"), ("avx2", "avx2"), ("sse4", "sse4_2"),
+@pytest.mark.parametrize("target, needs", [("avx512bf16", "avx512_bf16"), ("avx512", "avx512f"), ("avx2", "avx2"), ("sse4", "sse4_2"),
                                            ("generic", "sse2")])
 def test_every_target_that_this_cpu_has(tmp_path, target, needs):
     """Not only the widest row of the schedule table is right."""

@@ -2,12 +2,15 @@
 
 // REQUIRES: x86
 // RUN: attn-compile %s --emit=asm --target=avx512 | FileCheck %s --check-prefix=AVX512
+// RUN: sed s/f32/bf16/g %s | attn-compile - --emit=asm --target=avx512bf16 | FileCheck %s --check-prefix=DOT
+// RUN: sed s/f32/bf16/g %s | attn-compile - --emit=asm --target=avx512 | FileCheck %s --check-prefix=AVX512 --implicit-check-not=vdpbf16ps
 // RUN: attn-compile %s --emit=asm --target=avx2 | FileCheck %s --check-prefix=AVX2 --implicit-check-not=%%zmm
 // RUN: attn-compile %s --emit=asm --target=sse4 | FileCheck %s --check-prefix=SSE4 --implicit-check-not=%%ymm --implicit-check-not=%%zmm
 // RUN: attn-compile %s --emit=asm --target=generic | FileCheck %s --check-prefix=GENERIC --implicit-check-not=%%ymm --implicit-check-not=%%zmm
 // RUN: attn-compile %s --emit=llvm --target=avx2 | FileCheck %s --check-prefix=JSON
 
 // AVX512: vfmadd{{.*}}%zmm
+// DOT: vdpbf16ps{{.*}}%zmm
 // AVX2: vfmadd{{.*}}%ymm
 // SSE4: mulps{{.*}}%xmm
 // GENERIC: mulps{{.*}}%xmm

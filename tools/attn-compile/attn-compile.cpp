@@ -42,7 +42,7 @@ static cl::opt<std::string> header(
 static cl::opt<std::string>
     target("target",
            cl::desc("host (all that this CPU has), or any CPU of a class: "
-                    "avx512, avx2, sse4, neon, generic; or a GPU: cuda, sm_80, "
+                    "avx512bf16, avx512, avx2, sse4, neon, generic; or a GPU: cuda, sm_80, "
                     "sm_86, sm_89, sm_90"),
            cl::value_desc("name"), cl::init("host"), cl::cat(category));
 

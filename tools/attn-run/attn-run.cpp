@@ -33,7 +33,7 @@ OPTIONS:
   --backend B            what runs it: oracle (the float64 interpreter), or
                          compiled code on the cpu (default), on a GPU (cuda), or
                          for one on the PTX emulator (emulated)
-  --target T             what compiled code is for: host (default), avx512, avx2,
+  --target T             what compiled code is for: host (default), avx512bf16, avx512, avx2,
                          sse4, neon or generic, which this CPU has to have; cuda
                          (default of the GPU backends), sm_80, sm_86, ...
   --worst-rounding       on the emulator, round as badly as PTX allows

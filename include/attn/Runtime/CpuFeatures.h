@@ -26,7 +26,7 @@ namespace attn::rt {
 enum class FeatureAnswer { Yes, No, Unknown };
 FeatureAnswer hasCpuFeature(std::string_view name);
 
-/// The widest of "avx512", "avx2", "sse4", "generic" that this CPU runs.
+/// The widest of "avx512bf16", "avx512", "avx2", "sse4", "generic" that this CPU runs.
 const char *widestTarget();
 
 /// Refuses a package for `target` with LLVM's feature list `features`

@@ -15,7 +15,7 @@ namespace mlir::attn {
 
 struct CPUPipelineOptions : PassPipelineOptions<CPUPipelineOptions> {
   Option<std::string> isa{*this, "isa",
-                          llvm::cl::desc("Row of the schedule table: avx512, avx2, sse4, neon or "
+                          llvm::cl::desc("Row of the schedule table: avx512bf16, avx512, avx2, sse4, neon or "
                                          "generic."),
                           llvm::cl::init("avx2")};
 };

@@ -21,7 +21,9 @@ using namespace mlir;
 using namespace mlir::attn;
 
 /// The instruction sets with fused multiply-add also convert f16.
-static bool hasFma(StringRef isa) { return isa == "avx512" || isa == "avx2" || isa == "neon"; }
+static bool hasFma(StringRef isa) {
+  return isa.starts_with("avx512") || isa == "avx2" || isa == "neon";
+}
 
 /// The tile kernel: every query block of every head is a task.
 static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host) {
@@ -64,9 +66,16 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   b.setInsertionPoint(op);
   Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()),
          /*hasHalf=*/hasFma(schedule.getIsa()));
+  // Both work on whole registers; a schedule may ask for shorter vectors.
+  bool wholeRegisters = schedule.getLanes() * op.getStateType().getWidth() == 512;
+  e.hasScale = schedule.getIsa().starts_with("avx512") && wholeRegisters;
+  e.hasDot = schedule.getIsa() == "avx512bf16" && wholeRegisters;
   Outliner outliner(module, b, op.getLoc());
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);
+  // An error that all weights share cancels in the outputs, not in the logarithm
+  // of their sum.
+  e.shortExp2 = !host.lse;
   // Few rows: reading K and V in place beats staging them.
   Value few = e.le(host.sq, e.idx(schedule.getFewRows()));
   e.when(
@@ -84,6 +93,8 @@ static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGrad
   b.setInsertionPoint(op);
   Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()),
          /*hasHalf=*/hasFma(schedule.getIsa()));
+  e.hasScale = schedule.getIsa().starts_with("avx512") &&
+               schedule.getLanes() * op.getStateType().getWidth() == 512;
   Outliner outliner(module, b, op.getLoc());
   auto forward = KeyLoopOp::create(
       b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(), /*page_table=*/Value(),

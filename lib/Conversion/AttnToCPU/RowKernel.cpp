@@ -15,14 +15,24 @@ using namespace mlir;
 using namespace mlir::attn;
 
 // One task is one part of the keys of one key/value head, for all query rows of
-// its group (a row is a query head and a query). K and V are read in place, each
-// row fully and in address order, and stay in the cache for the next row. The
-// part's state goes to a workspace; the merge kernel merges parts in order.
+// its group (a row is a query head and a query). K and V are read in place, in
+// address order. Rows go in blocks: a row alone, or kBlock rows that share every
+// vector of K and V they multiply; where rows are missing the last is computed
+// again. The part's state goes to a workspace; the merge
+// kernel merges parts in order.
+//
+// Columns (head dims) of bf16 are widened two vectors at a time, the even ones and
+// the odd ones: shifting a pair left gives its second number, masking its first.
+// So q and the outputs lie in scratch as [even | odd] blocks; with 4 lanes columns
+// 0 .. 7 are stored 0 2 4 6 | 1 3 5 7.
 
 namespace {
 
-/// Keys whose dot products run side by side.
-constexpr int64_t kKeys = 4;
+/// Rows of one block.
+constexpr int64_t kBlock = 4;
+/// Keys of one row alone: more rows of K at a time than hardware prefetchers
+/// follow would be slower (16 keys: 0.65 of the speed of 8).
+constexpr int64_t kKeys = 8;
 /// How many bytes ahead rows are asked for: hardware prefetchers stop at the end
 /// of a page of memory.
 constexpr int64_t kAhead = 4096;
@@ -32,21 +42,39 @@ public:
   RowKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
         kt(host.schedule.getKvTile()), dp(llvm::alignTo(host.d, w)),
-        ep(llvm::alignTo(host.dv, w)) {}
+        ep(llvm::alignTo(host.dv, w)), pairs(host.storage.isBF16() && e.state.isF32()) {}
 
   func::FuncOp emit(const RowWorkspace &work, func::FuncOp guardedForm);
 
 private:
   using Values = SmallVector<Value>;
+  /// Columns [column, column + vectors * lanes) that are widened together.
+  struct Columns {
+    int64_t column, vectors;
+  };
+  SmallVector<Columns> wholeColumns(int64_t width) const;
+  Values loadColumns(Value buffer, ArrayRef<Value> at, int64_t vectors);
+  Value position(Value column, int64_t width);
+
   void openScratch(Value scratch, Value rowCount);
   void loadRow(Value r);
-  void row(Value r, Value j0, Value count);
-  void prefetch(const LoopView::Row &row, Value d, bool ofValues);
-  Value dot(Value r, const LoopView::Row &key, int64_t offset);
-  void scores(Value r, Value j0, Value low, Value high);
-  Value adjust(Value h, Value i, Value j0, Value low, Value high, bool masked);
-  void softmax(Value r, Value low, Value high, Value max);
-  void values(Value r, Value j0, Value low, Value high);
+  Value actual(Value r) { return e.min(r, e.sub(e.mul(view.group, view.sq), e.idx(1))); }
+  Value headOf(Value r) { return e.add(e.mul(g, view.group), e.div(actual(r), view.sq)); }
+  Value queryOf(Value r) { return e.rem(actual(r), view.sq); }
+  KeySlots rangeOf(Value r);
+  void rowBlock(Value r0, int64_t count, Value j0, Value keys);
+  void prefetch(const LoopView::Row &row, Value column, bool ofValues);
+  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width);
+  Value dots(Value r0, int64_t count, const LoopView::Row &key, const LoopView::Row &ahead,
+             int64_t keys);
+  void scores(Value r0, int64_t count, Value j0, Value low, Value high);
+  Value adjust(Value row, Value h, Value i, Value j0, KeySlots tile, bool masked);
+  void softmax(Value row, Value r, Value low, Value high, Value max);
+  void values(Value r0, int64_t count, Value j0, Value low, Value high);
+  void lastValues(Value row, Value r, Value j0, Value low, Value high);
+  using KeyBody = llvm::function_ref<Values(const LoopView::Row &, Value, const LoopView::Row &,
+                                            ValueRange)>;
+  Values overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead, KeyBody body);
 
   Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
 
@@ -55,10 +83,10 @@ private:
   const LoopView &host;
   bool guarded;
   int64_t w, kt, dp, ep;
+  bool pairs;
   LoopView view;
   Value b, g;
   Value qr, orow, state, st;
-  bool first = false; // of the rows that read a tile
 };
 
 } // namespace
@@ -66,16 +94,16 @@ private:
 Value mlir::attn::rowKernelScratch(Emit &e, const LoopView &host) {
   int64_t w = e.lanes, bytes = e.state.getWidth() / 8;
   int64_t perRow = llvm::alignTo(host.d, w) + llvm::alignTo(host.dv, w) + 2;
-  Value rows = e.mul(host.group, host.sq);
-  return e.mul(e.add(e.mul(rows, perRow), host.schedule.getKvTile()), bytes);
+  Value rows = e.mul(e.ceilDiv(e.mul(host.group, host.sq), kBlock), kBlock);
+  return e.mul(e.add(e.mul(rows, perRow), kBlock * host.schedule.getKvTile()), bytes);
 }
 
 void RowKernel::openScratch(Value scratch, Value rowCount) {
   int64_t bytes = e.state.getWidth() / 8;
   constexpr int64_t dynamic = ShapedType::kDynamic;
   Value offset = e.idx(0);
-  st = outliner.scratchBuffer(scratch, offset, MemRefType::get({kt}, e.state), {});
-  offset = e.idx(kt * bytes);
+  st = outliner.scratchBuffer(scratch, offset, MemRefType::get({kBlock, kt}, e.state), {});
+  offset = e.idx(kBlock * kt * bytes);
   auto rows = [&](int64_t width) {
     Value buffer = outliner.scratchBuffer(scratch, offset,
                                           MemRefType::get({dynamic, width}, e.state), rowCount);
@@ -87,91 +115,202 @@ void RowKernel::openScratch(Value scratch, Value rowCount) {
   state = rows(2);
 }
 
+//===----------------------------------------------------------------------===//
+// Columns
+//===----------------------------------------------------------------------===//
+
+/// The groups of columns that whole vectors hold; the rest goes one by one.
+SmallVector<RowKernel::Columns> RowKernel::wholeColumns(int64_t width) const {
+  SmallVector<Columns> groups;
+  int64_t column = 0;
+  for (; pairs && column + 2 * w <= width; column += 2 * w)
+    groups.push_back({column, 2});
+  for (; column + w <= width; column += w)
+    groups.push_back({column, 1});
+  return groups;
+}
+
+/// One group of columns, widened.
+RowKernel::Values RowKernel::loadColumns(Value buffer, ArrayRef<Value> at, int64_t vectors) {
+  if (vectors == 1)
+    return {e.widen(e.loadVec(buffer, at))};
+  Value x = e.loadPairs(buffer, at);
+  auto word = [&](int64_t value) {
+    return e.splat(arith::ConstantIntOp::create(e.b, e.loc, value, 32));
+  };
+  auto number = [&](Value bits) { return arith::BitcastOp::create(e.b, e.loc, e.vec(), bits); };
+  return {number(arith::ShLIOp::create(e.b, e.loc, x, word(16))),
+          number(arith::AndIOp::create(e.b, e.loc, x, word(int64_t(0xffff0000) - (int64_t(1) << 32))))};
+}
+
+/// Where a column lies in a row of scratch.
+Value RowKernel::position(Value column, int64_t width) {
+  int64_t paired = pairs ? width / (2 * w) * (2 * w) : 0;
+  if (!paired)
+    return column;
+  Value inGroup = e.rem(column, e.idx(2 * w));
+  Value at = e.add(e.sub(column, inGroup),
+                   e.add(e.mul(e.rem(inGroup, e.idx(2)), w), e.div(inGroup, 2)));
+  return e.select(e.lt(column, e.idx(paired)), at, column);
+}
+
 void RowKernel::loadRow(Value r) {
-  Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
+  Value h = headOf(r), i = queryOf(r);
   e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
     Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
-    e.store(e.fmul(x, e.num(host.queryFactor(), e.state)), qr, {r, d});
+    e.store(e.fmul(x, e.num(host.queryFactor(), e.state)), qr, {r, position(d, host.d)});
   });
   e.loop(e.idx(0), e.idx(ep), w, [&](Value d) { e.storeVec(e.numVec(0.0), orow, {r, d}); });
   e.store(ninf(), state, {r, e.idx(0)});
   e.store(e.num(0.0, e.state), state, {r, e.idx(1)});
 }
 
-/// Asks for the element kAhead bytes after element d of a row: row 8 at row 0, with
-/// 128 f32 a row. Beside every load, since all of a row at once would be slower,
-/// and for contiguous rows only: of pages nobody knows here which is next.
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// The row kAhead bytes after `row`, which is that of a key slot: row 8 at row 0,
+/// with 128 f32 a row. In pages it is where the table says, if it says so.
+LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width) {
+  int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * width;
+  int64_t rows = llvm::divideCeil(kAhead, rowBytes);
+  if (!view.pageSize) {
+    LoopView::Row ahead = row;
+    ahead.inner = e.add(row.inner, e.idx(rows));
+    return ahead;
+  }
+  // A whole number of pages, so that the rows after it are there as well.
+  rows = llvm::alignTo(rows, view.pageSize);
+  Value last = e.roundDown(e.sub(view.sk, e.idx(1)), w);
+  LoopView::Row ahead = view.locate(e, b, g, e.min(e.add(slot, rows), last));
+  ahead.outer = e.select(ahead.present, ahead.outer, row.outer);
+  return ahead;
+}
+
+/// Asks for an element of a row ahead. Beside every load, since all of a row at once
+/// would be slower.
 void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues) {
-  if (!first || view.pageSize || guarded)
+  if (guarded)
     return;
-  int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * (ofValues ? host.dv : host.d);
-  LoopView::Row ahead = row;
-  ahead.inner = e.add(row.inner, e.idx(llvm::divideCeil(kAhead, rowBytes)));
   memref::PrefetchOp::create(e.b, e.loc, ofValues ? view.v : view.k,
-                             ofValues ? view.vAt(ahead, g, d) : view.kAt(ahead, g, d),
+                             ofValues ? view.vAt(row, g, d) : view.kAt(row, g, d),
                              /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
 }
 
-/// q_r . k for the key `offset` rows after `key`.
-Value RowKernel::dot(Value r, const LoopView::Row &key, int64_t offset) {
-  LoopView::Row row = key;
-  row.inner = e.add(key.inner, offset);
-  int64_t whole = host.d / w;
-  auto term = [&](Value d, Value sum) {
-    Value x = e.widen(e.loadVec(view.k, view.kAt(row, g, d)));
-    prefetch(row, d, /*ofValues=*/false);
-    return e.fma(x, e.loadVec(qr, {r, d}), sum);
+/// q . k of `count` rows and `keys` neighbours in K: lane r * keys + n of the result
+/// is row r0 + r on the key n rows after `key`.
+Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
+                      const LoopView::Row &ahead, int64_t keys) {
+  Values sums(count * keys, e.numVec(0.0));
+  auto keyRow = [&](const LoopView::Row &from, int64_t n) {
+    LoopView::Row row = from;
+    row.inner = e.add(from.inner, n);
+    return row;
   };
-  Value sum = e.numVec(0.0);
-  if (whole <= 8) {
-    for (int64_t c = 0; c < whole; ++c)
-      sum = term(e.idx(c * w), sum);
-  } else {
-    sum = e.loop(e.idx(0), e.idx(whole * w), w, {sum}, [&](Value d, ValueRange carried) {
-      return Values{term(d, carried[0])};
-    })[0];
+  // `vectors` vectors of columns from `column` on: one load of a key for all rows.
+  auto step = [&](Values sums, Value column, int64_t vectors) {
+    Values queries;
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t v = 0; v < vectors; ++v)
+        queries.push_back(e.loadVec(qr, {e.add(r0, r), e.add(column, v * w)}));
+    for (int64_t n = 0; n < keys; ++n) {
+      Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), vectors);
+      prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
+      // Blocks read V in several passes: it comes from memory here, once.
+      if (count > 1 && host.d == host.dv)
+        prefetch(keyRow(key, n), column, /*ofValues=*/true);
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t v = 0; v < vectors; ++v)
+          sums[r * keys + n] = e.fma(xs[v], queries[r * vectors + v], sums[r * keys + n]);
+    }
+    return sums;
+  };
+  SmallVector<Columns> groups = wholeColumns(host.d);
+  if (count == 1) {
+    // A key's row is read fully before the next.
+    Values each;
+    for (int64_t n = 0; n < keys; ++n) {
+      Value sum = sums[n];
+      for (Columns group : groups) {
+        Value column = e.idx(group.column);
+        Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), group.vectors);
+        prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
+        for (int64_t v = 0; v < group.vectors; ++v)
+          sum = e.fma(xs[v], e.loadVec(qr, {r0, e.idx(group.column + v * w)}), sum);
+      }
+      sums[n] = sum;
+    }
+  } else if (!groups.empty()) {
+    int64_t vectors = groups[0].vectors;
+    size_t same = 0;
+    while (same < groups.size() && groups[same].vectors == vectors)
+      ++same;
+    sums = e.loop(e.idx(0), e.idx(same * vectors * w), vectors * w, sums,
+                  [&](Value column, ValueRange carried) {
+                    return step(Values(carried), column, vectors);
+                  });
+    for (Columns group : ArrayRef(groups).drop_front(same))
+      sums = step(sums, e.idx(group.column), group.vectors);
   }
-  Value total = whole ? e.sumLanes(sum) : e.num(0.0, e.state);
-  for (int64_t d = whole * w; d < host.d; ++d) {
-    Value x = e.widen(e.load(view.k, view.kAt(row, g, e.idx(d))));
-    total = e.fadd(total, e.fmul(x, e.load(qr, {r, e.idx(d)})));
-  }
-  return total;
+  Value total = e.sumEach(sums);
+  int64_t done = host.d / w * w;
+  if (done == host.d)
+    return total;
+  Values rest;
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t n = 0; n < keys; ++n) {
+      LoopView::Row row = keyRow(key, n);
+      rest.push_back(e.loop(e.idx(done), e.idx(host.d), 1, {e.num(0.0, e.state)},
+                            [&](Value d, ValueRange sum) {
+                              Value x = e.widen(e.load(view.k, view.kAt(row, g, d)));
+                              Value q = e.load(qr, {e.add(r0, r), d});
+                              return Values{e.fadd(sum[0], e.fmul(x, q))};
+                            })[0]);
+    }
+  rest.resize(w, e.num(0.0, e.state));
+  return e.fadd(total, vector::FromElementsOp::create(e.b, e.loc, e.vec(), rest));
 }
 
-void RowKernel::scores(Value r, Value j0, Value low, Value high) {
-  auto group = [&](Value j, int64_t count) {
-    LoopView::Row key = view.locate(e, b, g, e.add(j0, j));
-    auto dots = [&] {
-      Values sums;
-      for (int64_t n = 0; n < count; ++n)
-        sums.push_back(dot(r, key, n));
-      return sums;
+/// Scores [low, high) of the tile of `count` rows to their rows of st.
+void RowKernel::scores(Value r0, int64_t count, Value j0, Value low, Value high) {
+  auto group = [&](Value j, int64_t keys) {
+    Value slot = e.add(j0, j);
+    LoopView::Row key = view.locate(e, b, g, slot);
+    auto known = [&]() -> Values {
+      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d);
+      return {dots(r0, count, key, ahead, keys)};
     };
-    Values sums = key.present
-                      ? e.choose(key.present, dots, [&] { return Values(count, e.num(0.0, e.state)); })
-                      : dots();
-    for (int64_t n = 0; n < count; ++n)
-      e.store(sums[n], st, {e.add(j, n)});
+    Value sums = key.present
+                     ? e.choose(key.present, known, [&]() -> Values { return {e.numVec(0.0)}; })[0]
+                     : known()[0];
+    for (int64_t r = 0; r < count; ++r) {
+      Value part = sums;
+      if (keys < w)
+        part = vector::ExtractStridedSliceOp::create(e.b, e.loc, sums, r * keys, keys, 1);
+      e.storeVec(part, st, {e.idx(r), j});
+    }
   };
+  // A block's scores fill a vector.
+  int64_t keys = std::min(w, count == 1 ? kKeys : std::max<int64_t>(w / count, 1));
   if (view.pageSize) {
     // Whole groups: they never cross a page, and slots next to [low, high) in the
     // same page may be read.
-    Value from = e.sub(e.roundDown(e.add(j0, low), kKeys), j0);
-    e.loop(from, high, kKeys, [&](Value j) { group(j, kKeys); });
+    keys = std::min(keys, view.pageSize);
+    Value from = e.sub(e.roundDown(e.add(j0, low), keys), j0);
+    e.loop(from, high, keys, [&](Value j) { group(j, keys); });
     return;
   }
-  Value whole = e.add(low, e.roundDown(e.sub(high, low), kKeys));
-  e.loop(low, whole, kKeys, [&](Value j) { group(j, kKeys); });
+  Value whole = e.add(low, e.roundDown(e.sub(high, low), keys));
+  e.loop(low, whole, keys, [&](Value j) { group(j, keys); });
   e.loop(whole, high, 1, [&](Value j) { group(j, 1); });
 }
 
-/// Scores [low, high) of the tile with all that is added, -inf outside and where
-/// masked; the maximum.
-Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool masked) {
+/// Scores of one row on tile.begin .. tile.end with all that is added, -inf outside
+/// the row's own keys (tile.fullBegin .. tile.fullEnd) and where masked; the maximum.
+Value RowKernel::adjust(Value row, Value h, Value i, Value j0, KeySlots tile, bool masked) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   Value none = e.numVec(-std::numeric_limits<double>::infinity());
-  Value lowLane = e.splat(e.toI32(low)), highLane = e.splat(e.toI32(high));
+  Value lowLane = e.splat(e.toI32(tile.fullBegin)), highLane = e.splat(e.toI32(tile.fullEnd));
   Value last = e.splat(e.toI32(e.sub(view.sk, e.idx(1))));
   Value i32 = e.toI32(i);
   // Forms for tiles whose vectors lie within the keys, and for the one that may
@@ -189,7 +328,7 @@ Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool 
       scalar.bind(4, slots, inside ? first : Value());
       return scalar.finish(e, x);
     };
-    Value x = e.loadVec(st, {c});
+    Value x = e.loadVec(st, {row, c});
     if (host.hasScore())
       x = form(op.getScore(), true, e.fmul(x, e.numVec(host.scale)));
     Value keep = e.band(e.cmp(arith::CmpIPredicate::sge, inTile, lowLane),
@@ -197,24 +336,24 @@ Value RowKernel::adjust(Value h, Value i, Value j0, Value low, Value high, bool 
     if (masked)
       keep = e.band(keep, form(op.getVisible(), false, {}));
     x = e.select(keep, x, none);
-    e.storeVec(x, st, {c});
+    e.storeVec(x, st, {row, c});
     return Values{e.fmax(x, max)};
   };
-  // st holds a multiple of `lanes` scores, so vectors may start below `low`.
-  Value from = e.roundDown(low, w);
-  Value whole = e.max(from, e.roundDown(e.min(high, e.sub(view.sk, j0)), w));
+  // st holds a multiple of `lanes` scores, so vectors may start below the range.
+  Value from = e.roundDown(tile.begin, w);
+  Value whole = e.max(from, e.roundDown(e.min(tile.end, e.sub(view.sk, j0)), w));
   if (guarded) // one form for both
     whole = from;
   Value max = guarded ? none : e.loop(from, whole, w, {none}, [&](Value c, ValueRange carried) {
     return vectorAt(c, carried[0], true);
   })[0];
-  max = e.loop(whole, high, w, {max}, [&](Value c, ValueRange carried) {
+  max = e.loop(whole, tile.end, w, {max}, [&](Value c, ValueRange carried) {
     return vectorAt(c, carried[0], false);
   })[0];
   return e.maxLanes(max);
 }
 
-void RowKernel::softmax(Value r, Value low, Value high, Value max) {
+void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
   Value zero = e.num(0.0, e.state);
   double scaling = host.log2Factor();
   Value old = e.load(state, {r, e.idx(0)});
@@ -232,7 +371,7 @@ void RowKernel::softmax(Value r, Value low, Value high, Value max) {
   Value safe = e.splat(e.select(e.fcmp(arith::CmpFPredicate::OEQ, next, ninf()), zero, next));
   Value none = e.splat(ninf()), nothing = e.numVec(0.0);
   Value sum = e.loop(e.roundDown(low, w), high, w, {nothing}, [&](Value c, ValueRange carried) {
-    Value x = e.loadVec(st, {c});
+    Value x = e.loadVec(st, {row, c});
     Value p = e.weight(x, safe, scaling);
     Value total = carried[0];
     if (guarded) {
@@ -242,98 +381,171 @@ void RowKernel::softmax(Value r, Value low, Value high, Value max) {
     } else {
       total = e.fadd(total, p);
     }
-    e.storeVec(p, st, {c});
+    e.storeVec(p, st, {row, c});
     return Values{total};
   })[0];
   e.store(e.fadd(e.load(state, {r, e.idx(1)}), e.sumLanes(sum)), state, {r, e.idx(1)});
 }
 
-/// O_r += P V over keys [low, high) of the tile.
-void RowKernel::values(Value r, Value j0, Value low, Value high) {
-  Value zero = e.num(0.0, e.state);
-  int64_t whole = host.dv / w;
-  // As many accumulators as leave registers for the rest.
-  int64_t chunk = w * e.state.getWidth() >= 512 ? 16 : 8;
-  auto weightAt = [&](Value j, Value &dead) {
-    Value p = e.load(st, {j});
-    if (guarded) {
-      dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
-      p = e.select(dead, zero, p);
-    }
-    return p;
-  };
-  auto key = [&](Value j, ValueRange carried,
-                 llvm::function_ref<Values(const LoopView::Row &, Value, Value, ValueRange)> body) {
-    LoopView::Row row = view.locate(e, b, g, e.add(j0, j));
-    Value dead;
-    Value p = weightAt(j, dead);
-    if (!row.present)
-      return body(row, p, dead, carried);
-    return e.choose(
-        row.present, [&] { return body(row, p, dead, carried); },
-        [&] { return Values(carried); });
-  };
-  for (int64_t base = 0; base < whole; base += chunk) {
-    int64_t count = std::min(chunk, whole - base);
-    Values acc;
-    for (int64_t c = 0; c < count; ++c)
-      acc.push_back(e.loadVec(orow, {r, e.idx((base + c) * w)}));
-    acc = e.loop(low, high, 1, acc, [&](Value j, ValueRange carried) {
-      return key(j, carried, [&](const LoopView::Row &row, Value p, Value dead, ValueRange sums) {
-        Values next(sums);
-        Value weight = e.splat(p), nothing = e.numVec(0.0);
-        for (int64_t c = 0; c < count; ++c) {
-          Value d = e.idx((base + c) * w);
-          Value x = e.widen(e.loadVec(view.v, view.vAt(row, g, d)));
-          prefetch(row, d, /*ofValues=*/true);
-          if (guarded)
-            x = e.select(e.splat(dead), nothing, x);
-          next[c] = e.fma(x, weight, next[c]);
-        }
-        return next;
-      });
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+/// `body` for every key in slots [low, high) of the tile whose page is there: its row
+/// of V, its slot and, with `ahead`, the row to ask for. A page is looked up once.
+RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead,
+                                      KeyBody body) {
+  auto run = [&](Value from, Value to, const LoopView::Row &row, ValueRange carried) {
+    LoopView::Row next = ahead ? rowAhead(row, e.add(j0, from), host.dv) : row;
+    return e.loop(from, to, 1, carried, [&](Value j, ValueRange inner) {
+      LoopView::Row here = row, then = next;
+      Value n = e.sub(j, from);
+      here.inner = e.add(row.inner, n);
+      then.inner = e.add(next.inner, n);
+      return body(here, j, then, inner);
     });
-    for (int64_t c = 0; c < count; ++c)
-      e.storeVec(acc[c], orow, {r, e.idx((base + c) * w)});
-  }
-  if (whole * w == host.dv)
-    return;
-  e.loop(e.idx(whole * w), e.idx(host.dv), 1, [&](Value d) {
-    Value sum = e.load(orow, {r, d});
-    sum = e.loop(low, high, 1, {sum}, [&](Value j, ValueRange carried) {
-      return key(j, carried, [&](const LoopView::Row &row, Value p, Value dead, ValueRange sums) {
-        Value x = e.widen(e.load(view.v, view.vAt(row, g, d)));
-        if (guarded)
-          x = e.select(dead, zero, x);
-        return Values{e.fadd(sums[0], e.fmul(x, p))};
+  };
+  if (!view.pageSize)
+    return run(low, high, view.locate(e, b, g, e.add(j0, low)), start);
+  // Pages from the one that holds `low` on; the first may begin before the tile.
+  Value pageOfLow = e.roundDown(e.add(j0, low), view.pageSize);
+  return e.loop(pageOfLow, e.add(j0, high), view.pageSize, start, [&](Value slot, ValueRange carried) {
+    Value from = e.max(e.sub(slot, j0), low);
+    Value to = e.min(e.sub(e.add(slot, view.pageSize), j0), high);
+    LoopView::Row row = view.locate(e, b, g, e.add(j0, from));
+    return e.choose(row.present, [&] { return run(from, to, row, carried); },
+                    [&] { return Values(carried); });
+  });
+}
+
+/// O += P V of `count` rows over keys [low, high) of the tile.
+void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high) {
+  // As many accumulators as leave registers for the rest.
+  int64_t registers = w * e.state.getWidth() >= 512 ? 16 : 8;
+  auto at = [&](int64_t r, int64_t column) -> SmallVector<Value> {
+    return {e.add(r0, r), e.idx(column)};
+  };
+  SmallVector<Columns> groups = wholeColumns(host.dv);
+  for (size_t next = 0; next < groups.size();) {
+    size_t begin = next;
+    int64_t vectors = 0;
+    for (; next < groups.size() && (vectors + groups[next].vectors) * count <= registers; ++next)
+      vectors += groups[next].vectors;
+    ArrayRef<Columns> chunk = ArrayRef(groups).slice(begin, next - begin);
+    Values acc;
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t v = 0; v < vectors; ++v)
+        acc.push_back(e.loadVec(orow, at(r, chunk[0].column + v * w)));
+    bool alone = count == 1 && !guarded;
+    acc = overKeys(
+      j0, low, high, acc, alone,
+      [&](const LoopView::Row &row, Value j, const LoopView::Row &ahead, ValueRange carried) {
+        Values sums(carried), xs;
+        for (Columns group : chunk) {
+          xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
+          if (alone)
+            prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
+        }
+        for (int64_t r = 0; r < count; ++r) {
+          Value p = e.load(st, {e.idx(r), j}), dead;
+          if (guarded) {
+            Value zero = e.num(0.0, e.state);
+            dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
+            p = e.select(dead, zero, p);
+          }
+          Value weight = e.splat(p);
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value x = guarded ? e.select(e.splat(dead), e.numVec(0.0), xs[v]) : xs[v];
+            sums[r * vectors + v] = e.fma(x, weight, sums[r * vectors + v]);
+          }
+        }
+        return sums;
       });
-    })[0];
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t v = 0; v < vectors; ++v)
+        e.storeVec(acc[r * vectors + v], orow, at(r, chunk[0].column + v * w));
+  }
+  if (host.dv % w)
+    for (int64_t r = 0; r < count; ++r)
+      lastValues(e.idx(r), e.add(r0, r), j0, low, high);
+}
+
+/// The columns of one row that fill no vector.
+void RowKernel::lastValues(Value row, Value r, Value j0, Value low, Value high) {
+  Value zero = e.num(0.0, e.state);
+  e.loop(e.idx(host.dv / w * w), e.idx(host.dv), 1, [&](Value d) {
+    Value sum = e.load(orow, {r, d});
+    sum = overKeys(j0, low, high, {sum}, /*ahead=*/false,
+                   [&](const LoopView::Row &at, Value j, const LoopView::Row &, ValueRange carried) {
+                     Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
+                     Value p = e.load(st, {row, j});
+                     if (guarded) {
+                       Value dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
+                       p = e.select(dead, zero, p);
+                       x = e.select(dead, zero, x);
+                     }
+                     return Values{e.fadd(carried[0], e.fmul(x, p))};
+                   })[0];
     e.store(sum, orow, {r, d});
   });
 }
 
-void RowKernel::row(Value r, Value j0, Value count) {
-  Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
-  KeySlots range = view.range(e, b, h, g, i, e.add(i, 1));
-  Value low = e.max(e.sub(range.begin, j0), e.idx(0));
-  Value high = e.min(e.sub(range.end, j0), count);
-  e.when(e.lt(low, high), [&] {
-    scores(r, j0, low, high);
+//===----------------------------------------------------------------------===//
+// The task
+//===----------------------------------------------------------------------===//
+
+KeySlots RowKernel::rangeOf(Value r) {
+  Value i = queryOf(r);
+  return view.range(e, b, headOf(r), g, i, e.add(i, 1));
+}
+
+/// `count` rows from r0 on the tile of `keys` keys from j0: the keys that any of
+/// them may see.
+void RowKernel::rowBlock(Value r0, int64_t count, Value j0, Value keys) {
+  auto within = [&](const KeySlots &range) {
+    KeySlots tile = range;
+    tile.begin = e.max(e.sub(range.begin, j0), e.idx(0));
+    tile.end = e.min(e.sub(range.end, j0), keys);
+    return tile;
+  };
+  KeySlots own = within(rangeOf(r0));
+  Value low = own.begin, high = own.end;
+  if (count > 1) {
+    // A row that sees nothing here must not widen the range.
+    Values bounds = e.loop(e.idx(0), e.idx(count), 1, {keys, e.idx(0)},
+                           [&](Value r, ValueRange carried) -> Values {
+                             KeySlots tile = within(rangeOf(e.add(r0, r)));
+                             Value sees = e.lt(tile.begin, tile.end);
+                             return {e.select(sees, e.min(carried[0], tile.begin), carried[0]),
+                                     e.select(sees, e.max(carried[1], tile.end), carried[1])};
+                           });
+    low = bounds[0];
+    high = bounds[1];
+  }
+  auto soften = [&](Value row) {
+    Value r = e.add(r0, row), h = headOf(r), i = queryOf(r);
+    KeySlots range = count > 1 ? rangeOf(r) : KeySlots();
+    KeySlots tile = count > 1 ? within(range) : own;
+    KeySlots lanes{low, tile.begin, tile.end, high};
+    auto form = [&](bool masked) { return Values{adjust(row, h, i, j0, lanes, masked)}; };
     Value max;
-    if (host.hasVisible() && guarded) {
+    if (!host.hasVisible() || guarded) {
       // The rare form need not know that a mask hides nothing.
-      max = adjust(h, i, j0, low, high, true);
-    } else if (host.hasVisible()) {
-      Value full = e.band(e.le(range.fullBegin, e.add(j0, low)),
-                          e.le(e.add(j0, high), range.fullEnd));
-      max = e.choose(
-          full, [&] { return Values{adjust(h, i, j0, low, high, false)}; },
-          [&] { return Values{adjust(h, i, j0, low, high, true)}; })[0];
+      max = form(host.hasVisible())[0];
     } else {
-      max = adjust(h, i, j0, low, high, false);
+      Value full = e.band(e.le(tile.fullBegin, e.add(j0, tile.begin)),
+                          e.le(e.add(j0, tile.end), tile.fullEnd));
+      max = e.choose(full, [&] { return form(false); }, [&] { return form(true); })[0];
     }
-    softmax(r, low, high, max);
-    values(r, j0, low, high);
+    softmax(row, r, low, high, max);
+  };
+  e.when(e.lt(low, high), [&] {
+    scores(r0, count, j0, low, high);
+    if (count == 1)
+      soften(e.idx(0));
+    else
+      e.loop(e.idx(0), e.idx(count), 1, soften);
+    values(r0, count, j0, low, high);
   });
 }
 
@@ -350,22 +562,25 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   b = e.div(head, view.hkv);
   g = e.rem(head, view.hkv);
   Value rowCount = e.mul(view.group, view.sq);
-  openScratch(block.scratch, rowCount);
-  e.loop(e.idx(0), rowCount, 1, [&](Value r) { loadRow(r); });
+  openScratch(block.scratch, e.mul(e.ceilDiv(rowCount, kBlock), kBlock));
+  Value alone = e.cmp(arith::CmpIPredicate::eq, rowCount, e.idx(1));
+  Value paddedCount = e.mul(e.ceilDiv(rowCount, kBlock), kBlock);
+  e.loop(e.idx(0), e.select(alone, rowCount, paddedCount), 1, [&](Value r) { loadRow(r); });
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), kt);
   KeySlots range = view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
   Value partBegin = e.mul(split, part);
   // Whole vectors of scores, and whole groups of keys of one page.
-  Value from = e.max(partBegin, e.roundDown(range.begin, std::max(w, kKeys)));
+  Value from = e.max(partBegin, e.roundDown(range.begin, std::max(w, kBlock)));
   Value to = e.min(e.add(partBegin, part), range.end);
   e.loop(from, to, kt, [&](Value j0) {
     Value count = e.min(e.sub(to, j0), e.idx(kt));
-    // The first row finds the tile in memory, the others in the cache.
-    Value one = e.min(e.idx(1), rowCount);
-    first = true;
-    e.loop(e.idx(0), one, 1, [&](Value r) { row(r, j0, count); });
-    first = false;
-    e.loop(one, rowCount, 1, [&](Value r) { row(r, j0, count); });
+    if (guarded)
+      return e.loop(e.idx(0), rowCount, 1, [&](Value r) { rowBlock(r, 1, j0, count); });
+    e.when(
+        alone, [&] { rowBlock(e.idx(0), 1, j0, count); },
+        [&] {
+          e.loop(e.idx(0), rowCount, kBlock, [&](Value r) { rowBlock(r, kBlock, j0, count); });
+        });
   });
   if (!guarded) {
     outliner.call("attnrt_count", {arith::ConstantIntOp::create(e.b, e.loc, 1, 32),
@@ -375,7 +590,7 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
     e.loop(e.idx(0), rowCount, 1, [&](Value r) {
       Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
       e.loop(e.idx(0), e.idx(host.dv), 1, [&](Value d) {
-        e.store(e.load(orow, {r, d}), workOut, {b, h, i, split, d});
+        e.store(e.load(orow, {r, position(d, host.dv)}), workOut, {b, h, i, split, d});
       });
       for (int64_t n = 0; n < 2; ++n)
         e.store(e.load(state, {r, e.idx(n)}), workState, {b, h, i, split, e.idx(n)});

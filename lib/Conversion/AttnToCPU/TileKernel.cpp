@@ -22,6 +22,10 @@ using namespace mlir::attn;
 //   softmax all vertical: a lane is a query, so max and sum need no shuffles
 //   O^T    += V^T P^T, key_rows value columns by q_vectors vectors at a time
 //
+// With products of pairs of bf16 (`dot`) K, V, Q^T and P^T stay bf16 in scratch: two
+// head dims of a key, or two keys of a value column, are one i32, and one
+// instruction multiplies 16 lanes of them. Scores and sums are f32 as ever.
+//
 // The running maximum moves only when it lags by more than 8 (in log2 units):
 // P then stays below 2^8, and after the division by l the result is the same.
 
@@ -30,7 +34,8 @@ namespace {
 class TileKernel {
 public:
   TileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
-      : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
+      : e(e), outliner(outliner), host(host), guarded(guarded),
+        dot(!guarded && usesDot(e, host)), w(e.lanes),
         qv(host.schedule.getQVectors()), strips(host.schedule.getStrips()),
         kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()), qs(w * qv),
         ep((host.dv + kr - 1) / kr * kr) {}
@@ -41,11 +46,26 @@ public:
 private:
   using Vectors = SmallVector<Value>;
 
+  /// A factor folded into q would round q again.
+  static bool usesDot(Emit &e, const LoopView &host) {
+    return e.hasDot && host.storage.isBF16() && host.queryFactor() == 1.0;
+  }
   void openScratch(Value scratch);
+  int64_t transposeQueries(Value s, Value v, Value i);
   void loadQueries();
+  int64_t transposeOutputs(Value s, Value v, Value i);
+  void writeOutputs();
   void stage(Value j0, Value from, Value count);
   void stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
                 int64_t padded);
+  void stagePairs(Value j0, Value from, Value count);
+  void keyPairs(const LoopView::Row &source, Value row);
+  void valuePairs(const LoopView::Row &first, const LoopView::Row *second, Value pair);
+  void zeroRow(Value target, Value row);
+  Value multiplyAdd(Value x, Value y, Value z) {
+    return dot ? e.dotPairs(x, y, z) : e.fma(x, y, z);
+  }
+  void endOnPairs(Value &low, Value &high);
   void strip(Value s, Value j0, Value count);
   Vectors scores(Value s, Value low, Value high, bool track);
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
@@ -63,12 +83,12 @@ private:
   Emit &e;
   Outliner &outliner;
   const LoopView &host;
-  bool guarded;
+  bool guarded, dot;
   int64_t w, qv, strips, kr, kt, qs, ep;
 
   LoopView view;
   Value b, h, g, i0, rows, stripCount;
-  Value qt, kb, vb, st, ot, state, line; // scratch buffers
+  Value qt, kb, vb, st, ot, state; // scratch buffers
 };
 
 } // namespace
@@ -77,36 +97,42 @@ private:
 // Scratch
 //===----------------------------------------------------------------------===//
 
-/// Shapes of the scratch buffers, in order: Q^T, K, V, S^T, O^T, (m, l), one row.
-static SmallVector<SmallVector<int64_t>> scratchShapes(const LoopView &host, int64_t w) {
+/// The scratch buffers, in order: Q^T, K, V, S^T, O^T, (m, l). Pairs halve
+/// the axis that they run along.
+static SmallVector<MemRefType> scratchBuffers(Emit &e, const LoopView &host, bool dot) {
   ScheduleAttr s = host.schedule;
-  int64_t qs = w * s.getQVectors(), kr = s.getKeyRows(), kt = s.getKvTile();
-  int64_t ep = (host.dv + kr - 1) / kr * kr;
-  return {{s.getStrips(), host.d, qs}, {kt, host.d},          {kt, ep},
-          {kt, qs},                    {s.getStrips(), ep, qs}, {s.getStrips(), 2, qs},
-          {(host.dv + w - 1) / w * w}};
+  int64_t w = e.lanes, qs = w * s.getQVectors(), kr = s.getKeyRows(), kt = s.getKvTile();
+  int64_t ep = (host.dv + kr - 1) / kr * kr, pairs = llvm::divideCeil(host.d, 2);
+  Type state = e.state, pair = e.b.getI32Type();
+  auto buffer = [](ArrayRef<int64_t> shape, Type type) { return MemRefType::get(shape, type); };
+  SmallVector<MemRefType> inputs = {buffer({s.getStrips(), host.d, qs}, state),
+                                    buffer({kt, host.d}, state), buffer({kt, ep}, state)};
+  if (dot)
+    inputs = {buffer({s.getStrips(), pairs, qs}, pair), buffer({kt, pairs}, pair),
+              buffer({kt / 2, ep}, pair)};
+  inputs.append({buffer({kt, qs}, state), buffer({s.getStrips(), ep, qs}, state),
+                 buffer({s.getStrips(), 2, qs}, state)});
+  return inputs;
 }
 
-static int64_t bytesOf(ArrayRef<int64_t> shape, FloatType type) {
-  int64_t bytes = type.getWidth() / 8;
-  for (int64_t dim : shape)
-    bytes *= dim;
-  return llvm::alignTo(bytes, 64);
+static int64_t bytesOf(MemRefType type) {
+  return llvm::alignTo(type.getNumElements() * type.getElementTypeBitWidth() / 8, 64);
 }
 
 int64_t TileKernel::scratchBytes(Emit &e, const LoopView &host) {
+  // The guarded form, never of pairs, works in the same scratch and needs more.
   int64_t bytes = 0;
-  for (auto &shape : scratchShapes(host, e.lanes))
-    bytes += bytesOf(shape, e.state);
+  for (MemRefType type : scratchBuffers(e, host, /*dot=*/false))
+    bytes += bytesOf(type);
   return bytes;
 }
 
 void TileKernel::openScratch(Value scratch) {
-  Value *buffers[] = {&qt, &kb, &vb, &st, &ot, &state, &line};
+  Value *buffers[] = {&qt, &kb, &vb, &st, &ot, &state};
   int64_t offset = 0;
-  for (auto [buffer, shape] : llvm::zip(buffers, scratchShapes(host, w))) {
-    *buffer = outliner.scratchBuffer(scratch, e.idx(offset), MemRefType::get(shape, e.state), {});
-    offset += bytesOf(shape, e.state);
+  for (auto [buffer, type] : llvm::zip(buffers, scratchBuffers(e, host, dot))) {
+    *buffer = outliner.scratchBuffer(scratch, e.idx(offset), type, {});
+    offset += bytesOf(type);
   }
 }
 
@@ -114,24 +140,63 @@ void TileKernel::openScratch(Value scratch) {
 // Loading
 //===----------------------------------------------------------------------===//
 
+/// Columns of Q^T that whole vectors of Q rows give: element d of w queries is one
+/// vector of the transposed square. Returns how many; the rest goes one by one.
+int64_t TileKernel::transposeQueries(Value s, Value v, Value i) {
+  int64_t perColumn = dot ? 2 : 1, whole = host.d / (w * perColumn) * w;
+  Value lane = e.mul(v, w);
+  e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
+    Vectors rows;
+    for (int64_t r = 0; r < w; ++r) {
+      SmallVector<Value> at = view.qAt(b, h, e.add(i, r), e.mul(column, perColumn));
+      rows.push_back(dot ? e.loadPairs(view.q, at)
+                         : e.fmul(e.widen(e.loadVec(view.q, at)), e.numVec(host.queryFactor())));
+    }
+    for (auto [n, x] : llvm::enumerate(e.transpose(rows)))
+      e.storeVec(x, qt, {s, e.add(column, static_cast<int64_t>(n)), lane});
+  });
+  return whole;
+}
+
 /// Q^T of the block; rows beyond the last query are zero.
 void TileKernel::loadQueries() {
-  Value factor = e.num(host.queryFactor(), e.state), zero = e.num(0.0, e.state);
-  e.loop(e.idx(0), e.mul(stripCount, qs), 1, [&](Value r) {
-    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs));
-    e.when(
-        e.lt(r, rows),
-        [&] {
-          Value i = e.add(i0, r);
-          e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
-            Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
-            e.store(e.fmul(x, factor), qt, {s, d, column});
-          });
-        },
-        [&] {
-          e.loop(e.idx(0), e.idx(host.d), 1,
-                 [&](Value d) { e.store(zero, qt, {s, d, column}); });
-        });
+  auto type = cast<MemRefType>(qt.getType());
+  int64_t columns = type.getDimSize(1);
+  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type.getElementType()));
+  // Columns [from, all) of the query in row r of the block.
+  auto oneByOne = [&](Value r, int64_t from) {
+    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
+    auto store = [&](Value x, Value d) { e.store(x, qt, {s, d, column}); };
+    auto element = [&](Value d) { return e.load(view.q, view.qAt(b, h, i, d)); };
+    if (!dot) {
+      Value factor = e.num(host.queryFactor(), e.state);
+      e.loop(e.idx(from), e.idx(host.d), 1,
+             [&](Value d) { store(e.fmul(e.widen(element(d)), factor), d); });
+      return;
+    }
+    e.loop(e.idx(from), e.idx(host.d / 2), 1, [&](Value t) {
+      Value d = e.mul(t, 2);
+      store(e.zipPairs(element(d), element(e.add(d, 1))), t);
+    });
+    if (host.d % 2)
+      store(e.zipPairs(element(e.idx(host.d - 1)), e.num(0.0, host.storage)),
+            e.idx(host.d / 2));
+  };
+  e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
+    Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
+    auto some = [&] {
+      e.loop(e.idx(0), e.idx(columns), 1,
+             [&](Value d) { e.storeVec(e.splat(zero), qt, {s, d, e.mul(v, w)}); });
+      e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) { oneByOne(r, 0); });
+    };
+    if (guarded) // the rare form need not be fast
+      return some();
+    auto all = [&] {
+      int64_t done = transposeQueries(s, v, e.add(i0, r0));
+      if (done < columns)
+        e.loop(r0, e.add(r0, w), 1, [&](Value r) { oneByOne(r, done); });
+    };
+    e.when(e.le(e.add(r0, w), rows), all, some);
   });
   // States: m = -inf, l = 0, O = 0.
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity()), none = e.numVec(0.0);
@@ -168,13 +233,8 @@ void TileKernel::stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value
 /// K and V rows [j0 + from, j0 + count) to scratch. K rows up to the next multiple of
 /// key_rows are zero: their scores are computed and never read.
 void TileKernel::stage(Value j0, Value from, Value count) {
-  auto zeroRow = [&](Value target, Value row, int64_t width) {
-    int64_t column = 0;
-    for (; column + w <= width; column += w)
-      e.storeVec(e.numVec(0.0), target, {row, e.idx(column)});
-    for (; column < width; ++column)
-      e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
-  };
+  if (dot)
+    return stagePairs(j0, from, count);
   e.loop(from, count, 1, [&](Value r) {
     LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
     auto copy = [&] {
@@ -184,11 +244,87 @@ void TileKernel::stage(Value j0, Value from, Value count) {
     if (!row.present)
       return copy();
     e.when(row.present, copy, [&] {
-      zeroRow(kb, r, host.d);
-      zeroRow(vb, r, ep);
+      zeroRow(kb, r);
+      zeroRow(vb, r);
     });
   });
-  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r, host.d); });
+  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r); });
+}
+
+void TileKernel::zeroRow(Value target, Value row) {
+  auto type = cast<MemRefType>(target.getType());
+  Type element = type.getElementType();
+  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(element));
+  int64_t width = type.getDimSize(1), column = 0;
+  for (; column + w <= width; column += w)
+    e.storeVec(e.splat(zero), target, {row, e.idx(column)});
+  for (; column < width; ++column)
+    e.store(zero, target, {row, e.idx(column)});
+}
+
+//===----------------------------------------------------------------------===//
+// Staging pairs of bf16
+//===----------------------------------------------------------------------===//
+
+/// A row of K as it lies: its pairs of head dims are neighbours already.
+void TileKernel::keyPairs(const LoopView::Row &source, Value row) {
+  auto at = [&](int64_t d) { return view.kAt(source, g, e.idx(d)); };
+  int64_t d = 0;
+  for (; d + 2 * w <= host.d; d += 2 * w)
+    e.storeVec(e.loadPairs(view.k, at(d)), kb, {row, e.idx(d / 2)});
+  for (; d < host.d; d += 2) {
+    Value second = d + 1 < host.d ? e.load(view.k, at(d + 1)) : e.num(0.0, host.storage);
+    e.store(e.zipPairs(e.load(view.k, at(d)), second), kb, {row, e.idx(d / 2)});
+  }
+}
+
+/// Two rows of V as one row of pairs of keys; no second row is one of zeros.
+void TileKernel::valuePairs(const LoopView::Row &first, const LoopView::Row *second, Value pair) {
+  auto zip = [&](int64_t column, bool whole) {
+    auto part = [&](const LoopView::Row &row) -> Value {
+      SmallVector<Value> at = view.vAt(row, g, e.idx(column));
+      return whole ? e.loadVec(view.v, at) : e.load(view.v, at);
+    };
+    Value x = part(first);
+    Value y = second ? part(*second) : e.num(0.0, x.getType());
+    return e.zipPairs(x, y);
+  };
+  int64_t column = 0;
+  for (; column + w <= host.dv; column += w)
+    e.storeVec(zip(column, true), vb, {pair, e.idx(column)});
+  for (; column < host.dv; ++column)
+    e.store(zip(column, false), vb, {pair, e.idx(column)});
+  Value zero = arith::ConstantIntOp::create(e.b, e.loc, 0, 32);
+  for (; column < ep; ++column)
+    e.store(zero, vb, {pair, e.idx(column)});
+}
+
+/// Like `stage`, two keys at a time: both lie in one page, since pages hold a
+/// power of two of keys and tiles start at multiples of key_rows.
+void TileKernel::stagePairs(Value j0, Value from, Value count) {
+  e.loop(e.div(from, 2), e.ceilDiv(count, 2), 1, [&](Value pair) {
+    Value r = e.mul(pair, 2), next = e.add(r, 1);
+    LoopView::Row first = view.locate(e, b, g, e.add(j0, r)), second = first;
+    second.inner = e.add(first.inner, 1);
+    auto copy = [&] {
+      keyPairs(first, r);
+      e.when(
+          e.lt(next, count),
+          [&] {
+            keyPairs(second, next);
+            valuePairs(first, &second, pair);
+          },
+          [&] { valuePairs(first, nullptr, pair); });
+    };
+    if (!first.present)
+      return copy();
+    e.when(first.present, copy, [&] {
+      zeroRow(kb, r);
+      zeroRow(kb, next);
+      zeroRow(vb, pair);
+    });
+  });
+  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -209,12 +345,13 @@ TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool trac
       for (int64_t r = 0; r < kr; ++r) {
         Value key = e.splat(e.load(kb, {e.add(j, r), d}));
         for (int64_t v = 0; v < qv; ++v)
-          next[r * qv + v] = e.fma(key, query[v], next[r * qv + v]);
+          next[r * qv + v] = multiplyAdd(key, query[v], next[r * qv + v]);
       }
       return next;
     };
     constexpr int64_t unroll = 4;
-    int64_t whole = host.d / unroll * unroll;
+    int64_t depth = cast<MemRefType>(kb.getType()).getDimSize(1);
+    int64_t whole = depth / unroll * unroll;
     Vectors acc = many(e.numVec(0.0), kr * qv);
     if (whole)
       acc = e.loop(e.idx(0), e.idx(whole), unroll, acc, [&](Value d, ValueRange accumulators) {
@@ -223,7 +360,7 @@ TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool trac
           next = step(e.add(d, u), next);
         return next;
       });
-    for (int64_t d = whole; d < host.d; ++d)
+    for (int64_t d = whole; d < depth; ++d)
       acc = step(e.idx(d), acc);
     for (int64_t r = 0; r < kr; ++r)
       for (int64_t v = 0; v < qv; ++v)
@@ -333,6 +470,8 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   auto weigh = [&](Value r, int64_t v) -> Value {
     Value x = e.loadVec(st, {r, lane(v)});
     Value p = e.weight(x, safe[v], factor);
+    if (dot) // stored with its neighbour
+      return p;
     if (!guarded) {
       e.storeVec(p, st, {r, lane(v)});
       return p;
@@ -350,6 +489,11 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
         Vectors terms;
         for (int64_t n = 0; n < count; ++n)
           terms.push_back(weigh(e.add(r, n), v));
+        // Rows r and r + 1 become row r / 2, which nobody reads any more.
+        for (int64_t n = 0; dot && n < count; n += 2)
+          e.storeVec(vector::BitCastOp::create(e.b, e.loc, e.vec(),
+                                               e.roundToPairs(terms[n], terms[n + 1])),
+                     st, {e.add(e.div(r, 2), n / 2), lane(v)});
         for (int64_t width = count; width > 1; width /= 2)
           for (int64_t n = 0; n < width / 2; ++n)
             terms[n] = e.fadd(terms[2 * n], terms[2 * n + 1]);
@@ -361,14 +505,35 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   constexpr int64_t kGroup = 4;
   Value whole = e.add(low, e.roundDown(e.sub(high, low), kGroup));
   group(low, whole, kGroup);
-  group(whole, high, 1);
+  group(whole, high, dot ? 2 : 1);
   for (int64_t v = 0; v < qv; ++v)
     e.storeVec(sums[v], state, {s, e.idx(1), lane(v)});
+}
+
+/// Rows [low, high) to a range that ends on pairs: the rows added weigh nothing.
+/// Their keys and values are in the tile, or zeros of its last pair.
+void TileKernel::endOnPairs(Value &low, Value &high) {
+  Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
+  auto odd = [&](Value r) {
+    return e.cmp(arith::CmpIPredicate::ne, e.rem(r, e.idx(2)), e.idx(0));
+  };
+  auto hide = [&](Value r) {
+    for (int64_t v = 0; v < qv; ++v)
+      e.storeVec(ninf, st, {r, lane(v)});
+  };
+  e.when(odd(low), [&] { hide(e.sub(low, e.idx(1))); });
+  e.when(odd(high), [&] { hide(high); });
+  low = e.roundDown(low, 2);
+  high = e.mul(e.ceilDiv(high, 2), 2);
 }
 
 /// O^T += V^T P^T over rows [low, high).
 void TileKernel::values(Value s, Value low, Value high) {
   Value zero = e.numVec(0.0);
+  if (dot) { // rows are pairs of keys
+    low = e.div(low, 2);
+    high = e.div(high, 2);
+  }
   e.loop(e.idx(0), e.idx(ep), kr, [&](Value column) {
     Vectors acc;
     for (int64_t r = 0; r < kr; ++r)
@@ -388,7 +553,7 @@ void TileKernel::values(Value s, Value low, Value high) {
         Value value = e.splat(e.load(vb, {j, e.add(column, r)}));
         for (int64_t v = 0; v < qv; ++v) {
           Value x = guarded ? e.select(dead[v], zero, value) : value;
-          next[r * qv + v] = e.fma(x, weight[v], next[r * qv + v]);
+          next[r * qv + v] = multiplyAdd(x, weight[v], next[r * qv + v]);
         }
       }
       return next;
@@ -459,6 +624,8 @@ void TileKernel::strip(Value s, Value j0, Value count) {
         tally(2, e.idx(1));
         return adjusted(true);
       });
+    if (dot)
+      endOnPairs(low, high);
     softmax(s, low, high, max);
     values(s, low, high);
   };
@@ -473,6 +640,47 @@ void TileKernel::strip(Value s, Value j0, Value count) {
 //===----------------------------------------------------------------------===//
 // The block
 //===----------------------------------------------------------------------===//
+
+/// Columns of w queries' outputs that transposed squares of O^T give. Returns how
+/// many; the rest goes one by one.
+int64_t TileKernel::transposeOutputs(Value s, Value v, Value i) {
+  int64_t whole = host.dv / w * w;
+  e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
+    Vectors columns;
+    for (int64_t n = 0; n < w; ++n)
+      columns.push_back(e.loadVec(ot, {s, e.add(column, n), e.mul(v, w)}));
+    for (auto [r, x] : llvm::enumerate(e.transpose(columns)))
+      e.storeVec(e.narrow(x, host.storage), view.out,
+                 view.qAt(b, h, e.add(i, static_cast<int64_t>(r)), column));
+  });
+  return whole;
+}
+
+/// O^T, divided, and the log-sum-exps to the results.
+void TileKernel::writeOutputs() {
+  auto oneByOne = [&](Value r, int64_t from) {
+    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
+    e.loop(e.idx(from), e.idx(host.dv), 1, [&](Value d) {
+      e.store(e.narrow(e.load(ot, {s, d, column}), host.storage), view.out, view.qAt(b, h, i, d));
+    });
+    if (view.lse)
+      e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
+  };
+  e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
+    Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
+    auto some = [&] {
+      e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) { oneByOne(r, 0); });
+    };
+    if (guarded) // the rare form need not be fast
+      return some();
+    auto all = [&] {
+      int64_t done = transposeOutputs(s, v, e.add(i0, r0));
+      if (done < host.dv || view.lse)
+        e.loop(r0, e.add(r0, w), 1, [&](Value r) { oneByOne(r, done); });
+    };
+    e.when(e.le(e.add(r0, w), rows), all, some);
+  });
+}
 
 /// Divides by l, writes out and lse; hands the block to the guarded form when
 /// something is not finite.
@@ -522,23 +730,7 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
   Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, qv) : Vectors{},
                        [&](Value s, ValueRange carried) { return stripResult(s, carried); });
 
-  auto write = [&] {
-    e.loop(e.idx(0), rows, 1, [&](Value r) {
-      Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
-      // Lane to row: one column of O^T, then whole vectors to storage.
-      e.loop(e.idx(0), e.idx(host.dv), 1,
-             [&](Value d) { e.store(e.load(ot, {s, d, column}), line, {d}); });
-      int64_t d = 0;
-      for (; d + w <= host.dv; d += w)
-        e.storeVec(e.narrow(e.loadVec(line, {e.idx(d)}), host.storage), view.out,
-                   view.qAt(b, h, i, e.idx(d)));
-      for (; d < host.dv; ++d)
-        e.store(e.narrow(e.load(line, {e.idx(d)}), host.storage), view.out,
-                view.qAt(b, h, i, e.idx(d)));
-      if (view.lse)
-        e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
-    });
-  };
+  auto write = [&] { writeOutputs(); };
   if (!check)
     return write();
   Value sum = bad[0];

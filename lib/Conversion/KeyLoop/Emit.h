@@ -29,6 +29,9 @@ struct Emit {
   int64_t lanes; // of a vector; 0 where all code is scalar
   bool hasFma;
   bool hasHalf; // converts f16 by instructions
+  bool hasScale = false; // AVX-512's own steps of 2^x on whole registers
+  bool shortExp2 = false; // weights are only divided by their sum
+  bool hasDot = false;   // AVX-512's products of pairs of bf16
 
   // Index arithmetic.
   Value idx(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
@@ -85,6 +88,11 @@ struct Emit {
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
   Value anyLane(Value mask);
+  /// `lanes` vectors with rows and lanes exchanged (Shuffles.cpp).
+  SmallVector<Value> transpose(ArrayRef<Value> rows);
+  /// Lane i is the sum of the lanes of vector i, 0 beyond the last (Shuffles.cpp):
+  /// a third of the work of summing each alone.
+  Value sumEach(ArrayRef<Value> vectors);
   /// 0, 1, 2, ... as i32 lanes.
   Value iota();
 
@@ -121,7 +129,8 @@ struct Emit {
                             llvm::function_ref<SmallVector<Value>()> otherwise);
 
   // Numbers (VectorMath.cpp).
-  /// 2^x: relative error 2e-9 before rounding (f32), 3e-18 (f64); 0 below the
+  /// 2^x: relative error 2e-9 before rounding (f32; 7.5e-8 with
+  /// `shortExp2`), 3e-18 (f64); 0 below the
   /// smallest normal; NaN stays NaN. Defined for x < 127 (1023).
   Value exp2(Value x);
   /// 2^((x - y) * factor), the weight of a score against a maximum. The difference
@@ -139,6 +148,17 @@ struct Emit {
   Value widen(Value x);
   Value narrow(Value x, Type element);
   Value log(Value x);
+
+  // Pairs of bf16, the first in the lower half of an i32 (VectorMath.cpp); only
+  // where `hasDot`.
+  /// z + x.first * y.first + x.second * y.second, per lane.
+  Value dotPairs(Value x, Value y, Value z);
+  /// The pairs of two f32 vectors, lane by lane, rounded to nearest even.
+  Value roundToPairs(Value first, Value second);
+  /// Neighbours in memory as pairs, `lanes` of them.
+  Value loadPairs(Value memref, ValueRange at);
+  /// The pairs of two bf16 vectors or scalars.
+  Value zipPairs(Value first, Value second);
 };
 
 } // namespace mlir::attn

@@ -7,6 +7,7 @@
 
 #include "Emit.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
@@ -20,6 +21,9 @@ static constexpr double kExp2F32[] = {1.0000000005541647956,   0.693147205737195
                                       0.24022646890945520696,  0.05550328777105324799,
                                       0.0096184889563311816196, 0.0013399931177239737967,
                                       0.00015345812161311629759};
+static constexpr double kShortExp2F32[] = {1.0000000716546844,   0.6931469670647604,
+                                      0.2402211972384049,   0.05550713273502753,
+                                      0.009675541334437128, 0.0013276471991026002};
 static constexpr double kExp2F64[] = {
     0.9999999999999999971,    0.69314718055994533046,   0.24022650695910156204,
     0.055504108664819921605,  0.0096181291075883352443, 0.0013333558146789921722,
@@ -41,6 +45,33 @@ static Value integer(Emit &e, int64_t value, Type type) {
   return arith::ConstantOp::create(e.b, e.loc, attr);
 }
 
+/// A call of an LLVM intrinsic on whole registers.
+static Value intrinsic(Emit &e, StringRef name, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(e.b, e.loc, result, e.b.getStringAttr(name), operands)
+      .getResult(0);
+}
+
+/// AVX-512 rounds and scales by instructions, which also send -inf to 0 and keep
+/// NaN: `round` gives r, `scale` 2^r * p.
+static Value scaledExp2(Emit &e, Value x, ArrayRef<double> fit) {
+  Type type = x.getType();
+  bool isDouble = e.state.isF64();
+  auto name = [&](const char *stem) {
+    return (Twine("llvm.x86.avx512.mask.") + stem + (isDouble ? ".pd.512" : ".ps.512")).str();
+  };
+  auto word = [&](int64_t value, unsigned bits) -> Value {
+    return arith::ConstantIntOp::create(e.b, e.loc, value, bits);
+  };
+  Value all = word(-1, isDouble ? 8 : 16), current = word(4, 32);
+  // 8: to nearest even, without raising the inexact flag.
+  Value r = intrinsic(e, name("rndscale"), type, {x, word(8, 32), x, all, current});
+  Value f = e.fsub(x, r);
+  Value p = e.num(fit.back(), type);
+  for (double c : llvm::reverse(fit.drop_back()))
+    p = e.fma(p, f, e.num(c, type));
+  return intrinsic(e, name("scalef"), type, {p, r, p, all, current});
+}
+
 Value Emit::exp2(Value x) {
   // 2^x = 2^r * 2^f with r = round(x): adding 1.5 * 2^23 leaves r in the low bits
   // of the sum, which shifted up are the exponent of 2^r.
@@ -48,7 +79,11 @@ Value Emit::exp2(Value x) {
   bool isDouble = getElementTypeOrSelf(type).isF64();
   unsigned bits = isDouble ? 64 : 32, mantissa = isDouble ? 52 : 23;
   int64_t one = isDouble ? int64_t(1023) << 52 : int64_t(127) << 23;
-  ArrayRef<double> fit = isDouble ? ArrayRef<double>(kExp2F64) : ArrayRef<double>(kExp2F32);
+  ArrayRef<double> fit = isDouble    ? ArrayRef<double>(kExp2F64)
+                         : shortExp2 ? ArrayRef<double>(kShortExp2F32)
+                                     : ArrayRef<double>(kExp2F32);
+  if (hasScale && type == vec())
+    return scaledExp2(*this, x, fit);
   Value magic = num(isDouble ? 6755399441055744.0 : 12582912.0, type);
   Value shifted = fadd(x, magic);
   Value f = fsub(x, fsub(shifted, magic));
@@ -217,3 +252,42 @@ Value Emit::narrow(Value x, Type element) {
 }
 
 Value Emit::log(Value x) { return math::LogOp::create(b, loc, x); }
+
+//===----------------------------------------------------------------------===//
+// Pairs of bf16
+//===----------------------------------------------------------------------===//
+
+Value Emit::dotPairs(Value x, Value y, Value z) {
+  auto pairs = VectorType::get({2 * lanes}, b.getBF16Type());
+  auto asPairs = [&](Value v) { return vector::BitCastOp::create(b, loc, pairs, v); };
+  return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", z.getType(), {z, asPairs(x), asPairs(y)});
+}
+
+Value Emit::loadPairs(Value memref, ValueRange at) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  Value x = vector::LoadOp::create(b, loc, VectorType::get({2 * lanes}, element), memref, at);
+  return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), x);
+}
+
+Value Emit::roundToPairs(Value first, Value second) {
+  // The instruction appends the rounded vectors, [first, second]: a shuffle makes
+  // neighbours of the two lanes i.
+  auto words = VectorType::get({2 * lanes}, b.getI16Type());
+  Value rounded = intrinsic(*this, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
+                            VectorType::get({2 * lanes}, b.getBF16Type()), {second, first});
+  rounded = vector::BitCastOp::create(b, loc, words, rounded);
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.append({lane, lanes + lane});
+  rounded = vector::ShuffleOp::create(b, loc, rounded, rounded, order);
+  return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), rounded);
+}
+
+Value Emit::zipPairs(Value first, Value second) {
+  Type words = integerLike(first.getType(), 16), pairs = integerLike(first.getType(), 32);
+  auto bits = [&](Value x) -> Value {
+    return arith::ExtUIOp::create(b, loc, pairs, arith::BitcastOp::create(b, loc, words, x));
+  };
+  Value upper = arith::ShLIOp::create(b, loc, bits(second), integer(*this, 16, pairs));
+  return arith::OrIOp::create(b, loc, bits(first), upper);
+}

@@ -6,6 +6,10 @@
 // RUN: %python %S/code_shape.py attn_tile < %t.512.s > %t.512.tile
 // RUN: FileCheck %s --check-prefix=TILE512 < %t.512.tile
 // RUN: %python %S/code_shape.py attn_row < %t.512.s | FileCheck %s --check-prefix=ROW512
+// RUN: sed s/f32/bf16/g %s | attn-compile - --target=avx512bf16 --emit=llvm -o %t.dot.ll
+// RUN: llc -O3 -mcpu=x86-64-v4 -mattr=+avx512bf16 %t.dot.ll -o %t.dot.s
+// RUN: %python %S/code_shape.py attn_tile < %t.dot.s > %t.dot.tile
+// RUN: FileCheck %s --check-prefix=TILEDOT < %t.dot.tile
 // RUN: attn-compile %s --target=avx2 --emit=llvm -o %t.256.ll
 // RUN: llc -O3 -mcpu=x86-64-v3 %t.256.ll -o %t.256.s
 // RUN: %python %S/code_shape.py attn_tile < %t.256.s > %t.256.tile
@@ -16,6 +20,9 @@
 // through the stack are addresses.
 // TILE512: zmm: 96 fma on 24 accumulators, {{[0-2]}} spills
 // TILE512: zmm: 24 fma on 24 accumulators, {{[0-8]}} spills
+// With products of pairs of bf16 the same loops, twice the products.
+// TILEDOT: zmm: 96 dot on 24 accumulators, {{[0-2]}} spills
+// TILEDOT: zmm: 24 dot on 24 accumulators, {{[0-8]}} spills
 // TILE256: ymm: 48 fma on 12 accumulators, {{[0-3]}} spills
 // TILE256: ymm: 12 fma on 12 accumulators, {{[0-3]}} spills
 

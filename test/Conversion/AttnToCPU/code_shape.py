@@ -9,6 +9,8 @@ saves to and takes back from the stack:
 
     zmm: 24 fma on 24 accumulators, 0 spills
 
+Products of pairs of bf16 count as `dot`.
+
     llc ... | code_shape.py FUNCTION
 """
 
@@ -37,14 +39,15 @@ def main(function: str) -> int:
     for label, lines in blocks(sys.stdin.read(), function):
         loops = any(re.match(rf"\s*j\w+\s+{re.escape(label)}\b", line) for line in lines)
         # The accumulator is the last operand; scalar multiply-adds are not counted.
-        sums = [m for m in (re.match(r"\s*vfn?madd\d+p[sd]\s.*%([xyz]mm)(\d+)\s*(?:#.*)?$", line) for line in lines) if m]
+        sums = [m for m in (re.match(r"\s*(?:vfn?madd\d+p[sd]|vdpbf16ps)\s.*%([xyz]mm)(\d+)\s*(?:#.*)?$", line) for line in lines) if m]
         if not loops or not sums:
             continue
         found += 1
         kinds = sorted({m[1] for m in sums})
         accumulators = len({m[2] for m in sums})
         spills = sum("Spill" in line or "Reload" in line for line in lines)
-        print(f"{'/'.join(kinds)}: {len(sums)} fma on {accumulators} accumulators, {spills} spills")
+        what = "dot" if any("vdpbf16ps" in line for line in lines) else "fma"
+        print(f"{'/'.join(kinds)}: {len(sums)} {what} on {accumulators} accumulators, {spills} spills")
     return 0 if found else 1
 
 

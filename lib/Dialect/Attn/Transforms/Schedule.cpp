@@ -25,15 +25,16 @@ struct Row {
   int64_t vectorBytes, qVectors, strips, keyRows, kvTile;
 };
 constexpr Row kTable[] = {
-    {"avx512", 64, 3, 4, 8, 128}, {"avx2", 32, 3, 8, 4, 128}, {"sse4", 16, 3, 8, 4, 64},
-    {"neon", 16, 4, 8, 4, 64},    {"generic", 16, 2, 8, 4, 64},
+    {"avx512bf16", 64, 3, 4, 8, 128}, {"avx512", 64, 3, 4, 8, 128},
+    {"avx2", 32, 3, 8, 4, 128},       {"sse4", 16, 3, 8, 4, 64},
+    {"neon", 16, 4, 8, 4, 64},        {"generic", 16, 2, 8, 4, 64},
 };
 
 /// The rows of gradients: blocks of strips * q_vectors vectors of queries, tiles
 /// of keys that with a block's queries stay in the inner caches.
 constexpr Row kGradTable[] = {
-    {"avx512", 64, 3, 2, 8, 96}, {"avx2", 32, 3, 4, 4, 96}, {"sse4", 16, 3, 4, 4, 48},
-    {"neon", 16, 4, 4, 4, 64},   {"generic", 16, 2, 4, 4, 64},
+    {"avx512bf16", 64, 3, 2, 8, 96}, {"avx512", 64, 3, 2, 8, 96}, {"avx2", 32, 3, 4, 4, 96},
+    {"sse4", 16, 3, 4, 4, 48},       {"neon", 16, 4, 4, 4, 64},   {"generic", 16, 2, 4, 4, 64},
 };
 
 /// One row for every GPU: four warps of 16 queries, and as many keys per tile as
@@ -57,7 +58,7 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
         return WalkResult::advance();
       FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
       if (failed(schedule)) {
-        op.emitError() << "expects isa to be avx512, avx2, sse4, neon, generic or a GPU such as "
+        op.emitError() << "expects isa to be avx512bf16, avx512, avx2, sse4, neon, generic or a GPU such as "
                           "sm_80, but got '" << isa
                        << "'";
         return WalkResult::interrupt();
@@ -73,11 +74,11 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
       FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
       if (failed(schedule)) {
         if (StringRef(isa).starts_with("sm_"))
-          op.emitOpError() << "expects isa to be a CPU's (avx512, avx2, sse4, neon, generic), but "
+          op.emitOpError() << "expects isa to be a CPU's (avx512bf16, avx512, avx2, sse4, neon, generic), but "
                               "got '"
                            << isa << "': gradients have no GPU kernels yet";
         else
-          op.emitOpError() << "expects isa to be avx512, avx2, sse4, neon or generic, but got '"
+          op.emitOpError() << "expects isa to be avx512bf16, avx512, avx2, sse4, neon or generic, but got '"
                            << isa << "'";
         return WalkResult::interrupt();
       }

@@ -2,8 +2,8 @@
 // RUN: not attn-opt %s --attn-schedule=isa=sm_80 2>&1 | FileCheck %s --check-prefix=GPU
 // RUN: not attn-opt %s --attn-schedule=isa=vax 2>&1 | FileCheck %s --check-prefix=VAX
 
-// VAX: 'attn.attention_grad' op expects isa to be avx512, avx2, sse4, neon or generic, but got 'vax'
-// GPU: 'attn.attention_grad' op expects isa to be a CPU's (avx512, avx2, sse4, neon, generic), but got 'sm_80': gradients have no GPU kernels yet
+// VAX: 'attn.attention_grad' op expects isa to be avx512bf16, avx512, avx2, sse4, neon or generic, but got 'vax'
+// GPU: 'attn.attention_grad' op expects isa to be a CPU's (avx512bf16, avx512, avx2, sse4, neon, generic), but got 'sm_80': gradients have no GPU kernels yet
 
 // The key plan is that of the attention; nothing is added to a score, so there is no derivative.
 // CHECK-LABEL: func.func @causal

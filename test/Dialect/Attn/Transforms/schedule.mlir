@@ -1,13 +1,15 @@
 // RUN: attn-opt %s --attn-schedule=isa=avx512 | FileCheck %s --check-prefixes=CHECK,AVX512
+// RUN: attn-opt %s --attn-schedule=isa=avx512bf16 | FileCheck %s --check-prefixes=CHECK,DOT
 // RUN: attn-opt %s --attn-schedule=isa=avx2 | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: attn-opt %s --attn-schedule=isa=generic | FileCheck %s --check-prefixes=CHECK,GENERIC
 // RUN: not attn-opt %s --attn-schedule=isa=z80 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
-// UNKNOWN: error: expects isa to be avx512, avx2, sse4, neon, generic or a GPU such as sm_80, but got 'z80'
+// UNKNOWN: error: expects isa to be avx512bf16, avx512, avx2, sse4, neon, generic or a GPU such as sm_80, but got 'z80'
 
 // The lanes follow the type that scores are computed in.
 // CHECK-LABEL: func.func @f32
 // AVX512: schedule = #attn.schedule<isa = "avx512", lanes = 16, q_vectors = 3,
+// DOT: schedule = #attn.schedule<isa = "avx512bf16", lanes = 16, q_vectors = 3,
 // AVX2: schedule = #attn.schedule<isa = "avx2", lanes = 8, q_vectors = 3,
 // GENERIC: schedule = #attn.schedule<isa = "generic", lanes = 4,
 func.func @f32(%q: tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32> {

@@ -38,7 +38,7 @@ def Schedule : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"isa", "isa", "std::string", "\"avx2\"",
-           "Row of the schedule table: avx512, avx2, sse4, neon or generic.">
+           "Row of the schedule table: avx512bf16, avx512, avx2, sse4, neon or generic.">
   ];
   let dependentDialects = ["::mlir::attn::AttnDialect"];
 }

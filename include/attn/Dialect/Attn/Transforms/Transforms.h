@@ -20,7 +20,7 @@ bool matchMask(RewriterBase &rewriter, AttentionOp op);
 bool matchMask(RewriterBase &rewriter, AttentionGradOp op);
 
 /// The schedule of `op` from the table row `isa`, or failure (with no message)
-/// when there is no such row. Rows: avx512, avx2, sse4, neon, generic.
+/// when there is no such row. Rows: avx512bf16, avx512, avx2, sse4, neon, generic.
 FailureOr<ScheduleAttr> chooseSchedule(AttentionOp op, StringRef isa);
 /// That of a gradient, whose tiles are read five times and not twice.
 FailureOr<ScheduleAttr> chooseSchedule(AttentionGradOp op, StringRef isa);
