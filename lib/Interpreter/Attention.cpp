@@ -6,7 +6,7 @@
 // the row sees, its scores, their softmax, the weighted sum of the values.
 //===----------------------------------------------------------------------===//
 
-#include "Detail.h"
+#include "Attention.h"
 
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -18,150 +18,9 @@ using namespace mlir;
 using namespace mlir::attn;
 using namespace mlir::attn::detail;
 
-namespace {
-
-/// q, k or v by the roles of its axes (AxisRole), whatever order they stand in.
-struct ByRole {
-  const Datum *data = nullptr;
-  int64_t sizes[4] = {}, strides[4] = {};
-
-  ByRole(const Datum *datum, llvm::ArrayRef<int64_t> order) : data(datum) {
-    int64_t stride = 1;
-    for (int64_t axis = 3; axis >= 0; --axis) {
-      int64_t role = llvm::find(order, axis) - order.begin();
-      sizes[role] = datum->shape[axis];
-      strides[role] = stride;
-      stride *= datum->shape[axis];
-    }
-  }
-  /// Where the head dimension of (b, h, s) begins; it is contiguous.
-  int64_t rowAt(int64_t b, int64_t h, int64_t s) const {
-    return b * strides[kBatch] + h * strides[kHead] + s * strides[kSeq];
-  }
-};
-
-/// An optional operand that broadcasts from the right to [B, H, Sq, Sk], or to
-/// fewer axes of these.
-struct Broadcast {
-  const Datum *data = nullptr;
-  int64_t strides[4] = {};
-
-  Broadcast() = default;
-  /// `axes` names, for each axis of the operand, which of the four it is.
-  Broadcast(const Datum *datum, llvm::ArrayRef<int64_t> axes) : data(datum) {
-    if (!datum)
-      return;
-    int64_t stride = 1;
-    for (int64_t axis = axes.size() - 1; axis >= 0; --axis) {
-      int64_t size = datum->shape[axis];
-      strides[axes[axis]] = size == 1 ? 0 : stride;
-      stride *= size;
-    }
-  }
-  int64_t at(int64_t b, int64_t h, int64_t i, int64_t j) const {
-    return b * strides[0] + h * strides[1] + i * strides[2] + j * strides[3];
-  }
-};
-
-/// A mask attribute as a plain tree.
-struct MaskNode {
-  MaskKind kind;
-  int64_t left = 0, right = 0;
-  std::vector<MaskNode> parts;
-
-  explicit MaskNode(MaskAttr mask) : kind(mask.getKind()) {
-    if (kind == MaskKind::Band) {
-      left = mask.getBounds()[0];
-      right = mask.getBounds()[1];
-    } else if (kind == MaskKind::Prefix) {
-      // Without a constant the bound is an operand.
-      right = mask.getBounds().empty() ? -1 : mask.getBounds()[0];
-    }
-    for (Attribute child : mask.getChildren())
-      parts.emplace_back(cast<MaskAttr>(child));
-  }
-
-  /// Whether a query sees a key, by their positions and documents.
-  bool sees(int64_t query, int64_t key, bool sameDocument,
-            int64_t prefixLength) const {
-    auto part = [&](const MaskNode &node) {
-      return node.sees(query, key, sameDocument, prefixLength);
-    };
-    switch (kind) {
-    case MaskKind::Full:
-      return true;
-    case MaskKind::Causal:
-      return key <= query;
-    case MaskKind::Band:
-      return (left == MaskAttr::kInf || -left <= key - query) &&
-             (right == MaskAttr::kInf || key - query <= right);
-    case MaskKind::Prefix:
-      return key < (right < 0 ? prefixLength : right);
-    case MaskKind::Document:
-      return sameDocument;
-    case MaskKind::And:
-      return llvm::all_of(parts, part);
-    case MaskKind::Or:
-      return llvm::any_of(parts, part);
-    }
-    llvm_unreachable("a kind of mask");
-  }
-};
-
-/// Slots of one batch entry: positions, documents, and which are there at all.
-struct Slots {
-  SmallVector<int64_t> positions;
-  /// Equal numbers are the same document; meaningless where `inDocument` is
-  /// not.
-  SmallVector<int64_t> documents;
-  SmallVector<bool> inDocument;
-  int64_t length = 0;
-};
-
-/// The operands of one attention and what follows from their sizes.
-class Attention {
-public:
-  Attention(AttentionOp op, llvm::ArrayRef<Ref> operands, RunMode &mode);
-
-  llvm::Error checkSizes();
-  llvm::Error checkValues();
-  llvm::Expected<SmallVector<Ref>> run();
-
-private:
-  const Datum *get(Value operand) const {
-    return operand ? byValue.lookup(operand) : nullptr;
-  }
-  llvm::Error fail(const llvm::Twine &message) const {
-    return opError(op, message);
-  }
-  llvm::Error checkShape(llvm::StringRef name, const Datum *datum,
-                         llvm::ArrayRef<int64_t> sizes,
-                         llvm::ArrayRef<llvm::StringRef> names,
-                         unsigned broadcasting);
-  llvm::Error checkLengths(llvm::StringRef name, const Datum *datum,
-                           int64_t slots);
-  llvm::Error checkCumulative(llvm::StringRef name, const Datum *datum,
-                              int64_t slots);
-  llvm::Error checkPages();
-
-  void place(int64_t b, Slots &query, Slots &key);
-  template <typename T>
-  llvm::Error compute(Datum &out, Datum *lse, Datum *pairs);
-
-  AttentionOp op;
-  RunMode &mode;
-  llvm::DenseMap<Value, const Datum *> byValue;
-  SmallVector<Ref> captures;
-  ByRole q, k, v;
-  const Datum *table;
-  int64_t batch, queryHeads, keyHeads, queries, keys, dim, valueDim, pageSize;
-};
-
-} // namespace
-
-Attention::Attention(AttentionOp op, llvm::ArrayRef<Ref> operands,
-                     RunMode &mode)
-    : op(op), mode(mode), q(operands[0].get(), op.getAxesOrDefault().getQ()),
+Attention::Attention(AttentionOp op, Operation *named,
+                     llvm::ArrayRef<Ref> operands, RunMode &mode)
+    : op(op), named(named), mode(mode), q(operands[0].get(), op.getAxesOrDefault().getQ()),
       k(operands[1].get(), op.getAxesOrDefault().getK()),
       v(operands[2].get(), op.getAxesOrDefault().getV()) {
   for (auto [value, datum] : llvm::zip(op->getOperands(), operands))
@@ -460,9 +319,8 @@ void Attention::place(int64_t b, Slots &query, Slots &key) {
 // The loops
 //===----------------------------------------------------------------------===//
 
-/// The order in which a variant of plain arithmetic adds: 0 forward, 1
-/// backward, the others shuffled.
-static std::vector<int64_t> sumOrder(int64_t count, unsigned variant) {
+std::vector<int64_t> mlir::attn::detail::sumOrder(int64_t count,
+                                                  unsigned variant) {
   std::vector<int64_t> order(count);
   std::iota(order.begin(), order.end(), 0);
   if (variant == 1)
@@ -473,6 +331,62 @@ static std::vector<int64_t> sumOrder(int64_t count, unsigned variant) {
     std::swap(order[n], order[(state >> 33) % (n + 1)]);
   }
   return order;
+}
+
+llvm::Error Attention::openHiding(Hiding &hiding) {
+  static constexpr int64_t kAll[] = {0, 1, 2, 3};
+  hiding.prefixLengths = get(op.getPrefixLengths());
+  if (op.getMask())
+    hiding.mask.emplace(*op.getMask());
+  if (const Datum *datum = get(op.getMaskTensor()))
+    hiding.maskTensor =
+        Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
+  if (op.getMaskMod().empty())
+    return llvm::Error::success();
+  auto made = ScalarProgram::get(op.getMaskMod(), captures, mode.arithmetic);
+  if (!made)
+    return made.takeError();
+  hiding.maskMod = std::move(*made);
+  return llvm::Error::success();
+}
+
+llvm::Error Attention::findVisible(Hiding &hiding, int64_t b, int64_t h,
+                                   int64_t i, const Slots &query,
+                                   const Slots &key,
+                                   llvm::ArrayRef<char> present,
+                                   std::vector<char> &visible,
+                                   std::vector<int64_t> &seen) {
+  int64_t prefixLength =
+      hiding.prefixLengths ? hiding.prefixLengths->ints[b] : 0;
+  const Broadcast &maskTensor = hiding.maskTensor;
+  std::string fault;
+  seen.clear();
+  for (int64_t j = 0; j < keys; ++j) {
+    visible[j] = false;
+    if (!present[j] || i >= query.length)
+      continue;
+    if (hiding.mask &&
+        !hiding.mask->sees(query.positions[i], key.positions[j],
+                           query.inDocument[i] && key.inDocument[j] &&
+                               query.documents[i] == key.documents[j],
+                           prefixLength))
+      continue;
+    if (maskTensor.data && maskTensor.data->ints[maskTensor.at(b, h, i, j)] == 0)
+      continue;
+    if (hiding.maskMod) {
+      Scalar index[] = {
+          {0, b}, {0, h}, {0, query.positions[i]}, {0, key.positions[j]}};
+      bool sees = hiding.maskMod->run(index, fault).i != 0;
+      if (sees && !fault.empty())
+        return fail(fault);
+      fault.clear();
+      if (!sees)
+        continue;
+    }
+    visible[j] = true;
+    seen.push_back(j);
+  }
+  return llvm::Error::success();
 }
 
 /// T is double, or float for plain arithmetic, where `storage` is the type
@@ -501,24 +415,19 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
                        keyOrder = sumOrder(keys, mode.variant);
   ByRole out(&outDatum, op.getAxesOrDefault().getQ());
   const Datum *sinks = get(op.getSinks());
-  const Datum *prefixLengths = get(op.getPrefixLengths());
-  Broadcast bias, maskTensor, logWeight, pages;
+  Broadcast bias, logWeight, pages;
   static constexpr int64_t kAll[] = {0, 1, 2, 3};
   if (const Datum *datum = get(op.getBias()))
     bias =
         Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
-  if (const Datum *datum = get(op.getMaskTensor()))
-    maskTensor =
-        Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
   logWeight = Broadcast(get(op.getLogWeight()), {0, 1, 3});
   pages = Broadcast(table, {0, 1, 3});
 
-  std::optional<MaskNode> mask;
-  if (op.getMask())
-    mask.emplace(*op.getMask());
-  std::optional<ScalarProgram> scoreMod, maskMod, probMod;
+  Hiding hiding;
+  if (llvm::Error error = openHiding(hiding))
+    return error;
+  std::optional<ScalarProgram> scoreMod, probMod;
   for (auto [region, program] : {std::pair{&op.getScoreMod(), &scoreMod},
-                                 std::pair{&op.getMaskMod(), &maskMod},
                                  std::pair{&op.getProbMod(), &probMod}}) {
     if (region->empty())
       continue;
@@ -549,7 +458,6 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
 
   for (int64_t b = 0; b < batch; ++b) {
     place(b, query, key);
-    int64_t prefixLength = prefixLengths ? prefixLengths->ints[b] : 0;
     for (int64_t kvHead = 0; kvHead < keyHeads; ++kvHead) {
       for (int64_t j = 0; j < keys; ++j) {
         int64_t pool = b, slot = j;
@@ -574,35 +482,9 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
       }
       for (int64_t h = kvHead * group; h < (kvHead + 1) * group; ++h) {
         for (int64_t i = 0; i < queries; ++i) {
-          // Which keys the row sees: the AND of everything that hides.
-          seen.clear();
-          for (int64_t j = 0; j < keys; ++j) {
-            visible[j] = false;
-            if (!present[j] || i >= query.length)
-              continue;
-            if (mask && !mask->sees(query.positions[i], key.positions[j],
-                                    query.inDocument[i] && key.inDocument[j] &&
-                                        query.documents[i] == key.documents[j],
-                                    prefixLength))
-              continue;
-            if (maskTensor.data &&
-                maskTensor.data->ints[maskTensor.at(b, h, i, j)] == 0)
-              continue;
-            if (maskMod) {
-              Scalar index[] = {{0, b},
-                                {0, h},
-                                {0, query.positions[i]},
-                                {0, key.positions[j]}};
-              bool sees = maskMod->run(index, fault).i != 0;
-              if (sees && !fault.empty())
-                return fail(fault);
-              fault.clear();
-              if (!sees)
-                continue;
-            }
-            visible[j] = true;
-            seen.push_back(j);
-          }
+          if (llvm::Error error = findVisible(hiding, b, h, i, query, key,
+                                              present, visible, seen))
+            return error;
           mode.facts.visiblePairs += static_cast<double>(seen.size());
 
           // q_i . k_j. With most keys visible all of them are computed, and
@@ -808,5 +690,5 @@ llvm::Expected<SmallVector<Ref>> Attention::run() {
 llvm::Expected<SmallVector<Ref>>
 mlir::attn::detail::runAttention(AttentionOp op, llvm::ArrayRef<Ref> operands,
                                  RunMode &mode) {
-  return Attention(op, operands, mode).run();
+  return Attention(op, op, operands, mode).run();
 }

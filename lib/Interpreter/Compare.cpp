@@ -58,7 +58,8 @@ static void failAt(ResultComparison &verdict, const Array &array,
 ResultComparison mlir::attn::compareResult(const Array &got,
                                            const Array &oracle,
                                            llvm::ArrayRef<const Array *> plain,
-                                           const RunFacts &facts, bool isLse) {
+                                           const RunFacts &facts, bool isLse,
+                                           std::optional<double> gradScale) {
   ResultComparison verdict;
   if (got.dtype != oracle.dtype || got.shape != oracle.shape) {
     verdict.pass = false;
@@ -118,7 +119,10 @@ ResultComparison mlir::attn::compareResult(const Array &got,
   DType type = got.dtype;
   if (!isLse && mantissaBits(facts.coarsest) < mantissaBits(type))
     type = facts.coarsest;
-  double ofScores = scale * std::max(1.0, facts.maxAbsScore / 8);
+  if (gradScale)
+    scale = maxFinite(oracle.floats);
+  double ofScores =
+      gradScale.value_or(scale) * std::max(1.0, facts.maxAbsScore / 8);
   // A score's rounding is part of an lse and a factor of a weight.
   double chain = isLse ? std::max(scale, facts.maxAbsScore / 8) : ofScores;
   double least = type == DType::F32 && facts.visiblePairs > 0
@@ -126,6 +130,10 @@ ResultComparison mlir::attn::compareResult(const Array &got,
                      : ulpAt(type, scale);
   if (type == DType::F64) {
     verdict.allowed = kDoubleBound * ofScores;
+  } else if (gradScale) {
+    verdict.allowed =
+        std::max({3 * verdict.plainError, ulpAt(type, scale),
+                  std::isfinite(*gradScale) ? ulpAt(DType::F32, *gradScale) : 0});
   } else {
     verdict.allowed = std::max(2 * verdict.plainError, least);
     if (type == DType::F32 &&
@@ -177,7 +185,8 @@ llvm::Expected<Comparison> Judge::compare(llvm::ArrayRef<Array> results) const {
     for (const SmallVector<Array> &variant : plain)
       variants.push_back(&variant[index]);
     comparison.results.push_back(compareResult(
-        got, exact[index], variants, facts, facts.resultIsLse[index]));
+        got, exact[index], variants, facts, facts.resultIsLse[index],
+        facts.gradScale[index]));
     const ResultComparison &verdict = comparison.results.back();
     comparison.maxAbsError =
         std::max(comparison.maxAbsError, verdict.maxAbsError);

@@ -21,6 +21,9 @@ struct Datum : Array {
   using Array::Array;
   /// The value is a log-sum-exp, or made of such by slicing and joining.
   bool isLse = false;
+  /// For a gradient the largest sum of its terms' sizes, else none: what it may
+  /// have lost to cancellation (RunFacts::gradScale).
+  std::optional<double> gradScale;
 };
 using Ref = std::shared_ptr<const Datum>;
 using MutableRef = std::shared_ptr<Datum>;
@@ -79,10 +82,16 @@ public:
   /// Runs on the arguments before the captures. `fault` is set when a load is
   /// out of range or an operation undefined; it matters if the pair is visible.
   Scalar run(llvm::ArrayRef<Scalar> arguments, std::string &fault);
+  /// After `run`: the derivative of its result by the first argument, times
+  /// `seed`; `read` is told the derivative by each element of a captured tensor
+  /// of floats that was loaded (Derivatives.cpp).
+  double reverse(double seed, llvm::function_ref<void(const Datum *, int64_t,
+                                                      double)> read);
 
 private:
   struct Step {
     ScalarOperation operation;
+    llvm::StringRef name;
     /// The captured tensor that the step loads from, or null.
     const Datum *load = nullptr;
     llvm::SmallVector<unsigned, 4> operands;
@@ -90,7 +99,9 @@ private:
   };
   llvm::SmallVector<Step> steps;
   llvm::SmallVector<Scalar> slots;
+  llvm::SmallVector<double> adjoints;
   unsigned yielded = 0;
+  Arithmetic arithmetic = Arithmetic::Exact;
 };
 
 //===----------------------------------------------------------------------===//
@@ -100,6 +111,11 @@ private:
 /// attn.attention: out and, if asked for, lse.
 llvm::Expected<llvm::SmallVector<Ref>>
 runAttention(AttentionOp op, llvm::ArrayRef<Ref> operands, RunMode &mode);
+
+/// attn.attention_grad: dq, dk, dv and what else is asked for.
+llvm::Expected<llvm::SmallVector<Ref>>
+runAttentionGrad(AttentionGradOp op, llvm::ArrayRef<Ref> operands,
+                 RunMode &mode);
 
 /// attn.merge_states: out and lse.
 llvm::Expected<llvm::SmallVector<Ref>>

@@ -295,6 +295,8 @@ llvm::Expected<Values> Machine::runOp(Operation *op, Environment &values) {
     operands.push_back(values.lookup(operand));
   if (auto attention = dyn_cast<AttentionOp>(op))
     return runAttention(attention, operands, mode);
+  if (auto grad = dyn_cast<AttentionGradOp>(op))
+    return runAttentionGrad(grad, operands, mode);
   if (auto merge = dyn_cast<MergeStatesOp>(op))
     return runMergeStates(merge, operands, mode);
   if (auto callOp = dyn_cast<func::CallOp>(op)) {
@@ -374,6 +376,7 @@ mlir::attn::interpret(ModuleOp module, llvm::StringRef entry,
   for (const Ref &value : *values) {
     results.push_back(*value);
     mode.facts.resultIsLse.push_back(value->isLse);
+    mode.facts.gradScale.push_back(value->gradScale);
   }
   if (options.facts)
     *options.facts = mode.facts;

@@ -448,6 +448,7 @@ llvm::Expected<ScalarProgram> ScalarProgram::get(Region &region,
                                                  llvm::ArrayRef<Ref> captures,
                                                  Arithmetic arithmetic) {
   ScalarProgram program;
+  program.arithmetic = arithmetic;
   Block &block = region.front();
   llvm::DenseMap<Value, unsigned> numbers;
   auto newSlot = [&](Value value, Scalar initial) {
@@ -476,6 +477,7 @@ llvm::Expected<ScalarProgram> ScalarProgram::get(Region &region,
       continue;
     }
     Step step;
+    step.name = op.getName().getStringRef();
     OperandRange inputs = op.getOperands();
     if (auto load = dyn_cast<LoadOp>(op)) {
       step.load = tensors.lookup(load.getTensor());

@@ -35,7 +35,9 @@ from .errors import (
     ShapeError,
 )
 from .frontend import (
+    Gradients,
     attention,
+    attention_grad,
     flash_attn_func,
     get_num_threads,
     merge_states,
@@ -76,8 +78,8 @@ from .tracing import power as pow
 
 __all__ = [
     "ArraySpec", "AttnError", "CacheError", "Causal", "CommError", "CompileError", "Device", "DeviceError", "Document",
-    "Full", "Mask", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError", "Window",
-    "__version__", "abs", "attention", "bool_", "cache", "capture", "ceil", "clamp", "compile",
+    "Full", "Gradients", "Mask", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError", "Window",
+    "__version__", "abs", "attention", "attention_grad", "bool_", "cache", "capture", "ceil", "clamp", "compile",
     "cos", "device_report", "devices", "erf", "errors", "exp", "exp2", "explain", "flash_attn_func", "float32", "floor",
     "get_num_threads", "int32", "jit", "load", "log", "log1p", "log2", "logical_and",
     "logical_not", "logical_or", "masks", "maximum", "merge_states", "minimum", "pow", "rsqrt",

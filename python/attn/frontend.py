@@ -12,6 +12,7 @@ run-time values: one kernel serves all of them.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, Callable, NamedTuple, Sequence
 
 from . import _runtime, compiler, ir, masks, tracing
@@ -107,6 +108,7 @@ def attention(
     out: Any = None,
     num_threads: int | None = None,
     device: str | None = None,
+    _grad: "_GradRequest | None" = None,
 ) -> Any:
     """Computes softmax(scale * q k^T + ...) v, masked.
 
@@ -169,6 +171,18 @@ def attention(
         emulated device found a fault.
       KeyboardInterrupt: Ctrl-C; the result is then undefined.
     """
+    if "torch" in sys.modules and _requires_grad(q, k, v, bias, log_weight, sinks):
+        from . import torch_grad
+
+        return torch_grad.attention(
+            q, k, v, mask=mask, bias=bias, causal=causal, window=window, scale=scale,
+            softcap=softcap, sinks=sinks, log_weight=log_weight, q_lengths=q_lengths,
+            kv_lengths=kv_lengths, q_positions=q_positions, kv_positions=kv_positions,
+            q_segments=q_segments, kv_segments=kv_segments, cu_seqlens_q=cu_seqlens_q,
+            cu_seqlens_kv=cu_seqlens_kv, page_table=page_table, page_size=page_size,
+            score_mod=score_mod, mask_mod=mask_mod, align=align, layout=layout,
+            return_lse=return_lse, out=out, num_threads=num_threads, device=device,
+        )  # fmt: skip
     code = _LAYOUTS.get(layout)
     if code is None:
         raise ShapeError(f"layout expects one of {', '.join(_LAYOUTS)}, but got {layout!r}")
@@ -187,7 +201,7 @@ def attention(
         softcap = float(softcap)
     # The common call, found with little work: a decode step lasts tens of
     # microseconds. `_fast` is filled below.
-    plain = (
+    plain = _grad is None and (
         mask is bias is sinks is log_weight is q_lengths is kv_lengths is q_positions
         is kv_positions is q_segments is kv_segments is cu_seqlens_q is cu_seqlens_kv
         is page_table is None and page_size is None and score_mod is None and mask_mod is None
@@ -323,6 +337,11 @@ def attention(
         fold_document,
     )
     if type(tq) is not _Tensor:
+        if _grad is not None:
+            raise CompileError(
+                "attn.jit expects attention, merge_states and elementwise operations, but got "
+                "attention_grad; call it outside of attn.jit"
+            )
         if layout != "bhsd" or not (out is num_threads is device is None):
             raise CompileError(
                 "attention inside attn.jit expects layout 'bhsd' and neither out nor "
@@ -332,6 +351,8 @@ def attention(
 
     # ---- the kernel ----
     extra = [_tensor(c) for c in captures]
+    if _grad is not None:
+        return _attention_grad(_grad, settings, (tq, tk, tv), operands, extra, num_threads)
     key = (
         tq.head_signature,
         tk.head_signature,
@@ -359,6 +380,157 @@ def attention(
         return kernel.run(args, None, code, threads, device)
     kernel.run(args, _out_tensors(out, return_lse, code), code, threads, device)
     return out
+
+
+def _requires_grad(*arrays: Any) -> bool:
+    """Whether a call with these goes by way of torch's autograd."""
+    kind = sys.modules["torch"].Tensor
+    return any(isinstance(x, kind) and x.requires_grad for x in arrays)
+
+
+# ---- gradients ---------------------------------------------------------------------------
+
+
+class _GradRequest(NamedTuple):
+    """What `attention_grad` passes through `attention`, whose arguments are its own."""
+
+    out: Any
+    lse: Any
+    dout: Any
+    dlse: Any
+    wanted: tuple[str, ...]
+
+
+class Gradients(NamedTuple):
+    """The gradients of one attention; None where one was not asked for."""
+
+    dq: Any
+    dk: Any
+    dv: Any
+    dbias: Any = None
+    dlog_weight: Any = None
+    dsinks: Any = None
+    #: One per captured array of score_mod, in the order in which it reads them first.
+    dcaptures: tuple[Any, ...] | None = None
+
+
+def attention_grad(
+    q: Any, k: Any, v: Any, out: Any, lse: Any, dout: Any, *, dlse: Any = None,
+    grads: Sequence[str] = (), **options: Any,
+) -> Gradients:  # fmt: skip
+    """The gradients of `attention` by its arrays, from its results.
+
+    Args:
+      q, k, v: as for `attention`.
+      out, lse: what `attention(q, k, v, return_lse=True, **options)` returned.
+      dout: the gradient of a number by out; of out's dtype and shape.
+      dlse: its gradient by lse, of lse's dtype and shape; none is 0.
+      grads: which gradients to give beside those by q, k and v: ``"bias"``,
+        ``"log_weight"``, ``"sinks"``, and ``"captures"`` for the float arrays that score_mod
+        reads. Gradients of what broadcasts are sums.
+      **options: those of `attention`, but for out, return_lse and device.
+
+    Returns:
+      `Gradients`, of the arrays' dtypes and library.
+
+    Raises:
+      ShapeError: sizes that do not agree, pages, an unknown entry of `grads`.
+      CompileError: a score_mod with an operation that has no derivative.
+
+    Exact and deterministic: the same bits on any number of threads.
+
+    >>> out, lse = attn.attention(q, k, v, causal=True, return_lse=True)
+    >>> dq, dk, dv = attn.attention_grad(q, k, v, out, lse, dout, causal=True)[:3]
+    """
+    known = ("bias", "log_weight", "sinks", "captures")
+    grads = (grads,) if isinstance(grads, str) else tuple(grads)
+    for name in grads:
+        if name not in known:
+            raise ShapeError(
+                f"grads expects names among {', '.join(known)}, but got {name!r}"
+                + (" (q, k and v always have one)" if name in ("q", "k", "v") else "")
+            )
+    for name in ("return_lse", "device"):
+        if options.pop(name, None):
+            raise ShapeError(f"attention_grad expects no {name}, but got one"
+                             + (": gradients have no GPU kernels yet" if name == "device" else ""))  # fmt: skip
+    if options.get("layout", "bhsd") != "bhsd":
+        raise ShapeError(
+            f"attention_grad expects layout 'bhsd', but got {options['layout']!r}; transpose the "
+            "arrays, which copies nothing"
+        )
+    if options.get("page_table") is not None:
+        raise ShapeError(
+            "attention_grad expects keys and values without a page_table, but got one: several "
+            "sequences may share a page; gather the pages first"
+        )
+    for name in ("bias", "log_weight", "sinks"):
+        if name in grads and options.get(name) is None:
+            raise ShapeError(f"grads expects operands that are given, but got {name!r} without one")
+    if "captures" in grads and options.get("score_mod") is None:
+        raise ShapeError("grads expects a score_mod for 'captures', but got none")
+    request = _GradRequest(out, lse, dout, dlse, tuple(n for n in known if n in grads))
+    return attention(q, k, v, return_lse=True, _grad=request, **options)
+
+
+def _attention_grad(
+    request: _GradRequest, settings: Settings, qkv: tuple[Any, Any, Any],
+    operands: Sequence[tuple[str, Any]], captures: Sequence[Any], num_threads: int | None,
+) -> Gradients:  # fmt: skip
+    given = {"out": request.out, "lse": request.lse, "dout": request.dout}
+    if request.dlse is not None:
+        given["dlse"] = request.dlse
+    state = {name: _tensor(value) for name, value in given.items()}
+    tq, tk, tv = qkv
+    for t in (*qkv, *state.values()):
+        if getattr(t, "on_cuda", False):
+            raise ShapeError(
+                "attention_grad expects arrays in CPU memory, but got some on a CUDA device: "
+                "gradients have no GPU kernels yet"
+            )
+    kind = "f64" if tq.dtype == "f64" else "f32"
+    for name, t in state.items():
+        shape = (*tq.shape[:3],) if name.endswith("lse") else (*tq.shape[:3], tv.size(3))
+        dtype = kind if name.endswith("lse") else tq.dtype
+        if tuple(t.shape) != shape or t.dtype != dtype:
+            raise ShapeError(
+                f"attention_grad expects {name} to be {dtype} of shape {list(shape)}, but got "
+                f"{t.dtype} of shape {list(t.shape)}"
+            )
+    op, equal, ask = describe(settings, qkv, operands, captures)
+    if equal:
+        _check_equal(tq, tk, operands, None, ask)
+    numbers: tuple[int, ...] = ()
+    if "captures" in request.wanted:
+        assert op.score_mod is not None
+        numbers = tuple(op.score_mod[1])
+        for n in numbers:
+            if captures[n].dtype not in ir.FLOATS:
+                raise ShapeError(
+                    f"the gradient of captured array {n} expects floats, but got "
+                    f"{captures[n].dtype}; only float arrays have one"
+                )
+    wanted = tuple(n for n in request.wanted if n != "captures")
+    grad = ir.AttentionGrad(op, request.dlse is not None, wanted, numbers)
+    program = compiler.program(grad_module_text(grad), compiler.Options())
+    args = [*qkv, *[t for _, t in operands], *captures, *state.values()]
+    results = list(program.kernel.run(args, None, 0, num_threads or 0, None))
+    named: dict[str, Any] = {f"d{n}": results[3 + i] for i, n in enumerate(wanted)}
+    if numbers or "captures" in request.wanted:
+        named["dcaptures"] = tuple(results[3 + len(wanted) :])
+    return Gradients(*results[:3], **named)
+
+
+def grad_module_text(grad: ir.AttentionGrad) -> str:
+    """The module of one gradient: the attention's arguments, then out, lse, dout, dlse."""
+    op, m = grad.op, ir.Module()
+    names = [m.argument(n, t) for n, t in zip("qkv", (op.q, op.k, op.v))]
+    operands = {r: m.argument(r, op.operands[r]) for r in OPERAND_ORDER if r in op.operands}
+    captures = [m.argument(f"capture{i}", t) for i, t in enumerate(op.captures)]
+    out, lse = op._replace(return_lse=True).results
+    state = {r: m.argument(r, out if r == "out" or r == "dout" else lse)
+             for r in ("out", "lse", "dout", *(["dlse"] if grad.dlse else []))}  # fmt: skip
+    return m.finish(m.attention_grad(grad, names, operands, captures, state))
 
 
 #: Types that stand for arrays while a function is traced; `jit` adds its own.
@@ -685,6 +857,12 @@ def scaled_dot_product_attention(
         raise ShapeError(
             f"scaled_dot_product_attention expects dropout_p = 0, but got {dropout_p}: attn has "
             "no dropout"
+        )
+    if "torch" in sys.modules and _requires_grad(query, key, value, attn_mask):
+        from . import torch_grad
+
+        return torch_grad.scaled_dot_product_attention(
+            query, key, value, attn_mask, is_causal, scale, enable_gqa
         )
     tq, tk, tv = _tensor(query), _tensor(key), _tensor(value)
     rank = tq.ndim

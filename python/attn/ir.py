@@ -81,6 +81,19 @@ class Attention(NamedTuple):
     ) -> str:  # fmt: skip
         """The operation, given the names of its results and operands."""
         lines = [f"{', '.join(results)} = attn.attention {', '.join(qkv)}"]
+        lines += self.clauses(operands, captures)
+        attributes = self.attributes()
+        if attributes:
+            lines.append(f"{{{', '.join(attributes)}}}")
+        types = ", ".join(map(str, (self.q, self.k, self.v)))
+        made = list(map(str, self.results))
+        told = f" scores {self.scores} : {made.pop()}" if self.scores is not None else ""
+        lines.append(f": {types} -> {', '.join(made)}{told}")
+        return "\n    ".join(lines)
+
+    def clauses(self, operands: Mapping[str, str], captures: Sequence[str]) -> list[str]:
+        """What stands between q, k, v and the attributes."""
+        lines = []
         if self.mask != "full":
             lines.append(f"mask <{self.mask}>")
         if self.align is not None:
@@ -96,6 +109,10 @@ class Attention(NamedTuple):
             if mod is not None:
                 region, numbering = mod
                 lines.extend(region.text(capture_types, numbering).split("\n"))
+        return lines
+
+    def attributes(self) -> list[str]:
+        """The attributes, without braces."""
         attributes = []
         if self.scale is not None:
             attributes.append(f"scale = {float_text(self.scale)} : f64")
@@ -107,12 +124,48 @@ class Attention(NamedTuple):
             attributes.append(f"axes = {self.axes}")
         if self.schedule is not None:
             attributes.append(f"schedule = {self.schedule}")
+        return attributes
+
+
+class AttentionGrad(NamedTuple):
+    """One `attn.attention_grad`: the attention, and which gradients beside dq, dk and dv."""
+
+    op: Attention
+    dlse: bool = False
+    #: Operands with a gradient, among "bias", "log_weight" and "sinks", in this order.
+    wanted: Sequence[str] = ()
+    #: Captured tensors with a gradient, by number.
+    captures: Sequence[int] = ()
+
+    @property
+    def results(self) -> tuple[TensorType, ...]:
+        op = self.op
+        return (
+            op.q, op.k, op.v, *(op.operands[w] for w in self.wanted),
+            *(op.captures[n] for n in self.captures),
+        )  # fmt: skip
+
+    def text(
+        self, results: Sequence[str], qkv: Sequence[str], operands: Mapping[str, str],
+        captures: Sequence[str], state: Mapping[str, str],
+    ) -> str:  # fmt: skip
+        """The operation, given the names of its results and operands."""
+        op = self.op
+        out, lse = op._replace(return_lse=True).results
+        lines = [f"{', '.join(results)} = attn.attention_grad {', '.join(qkv)}"]
+        lines += op.clauses(operands, captures)
+        for role, value in state.items():
+            lines.append(f"{role}({value} : {lse if role.endswith('lse') else out})")
+        attributes = op.attributes()
+        if self.captures:
+            attributes.append(f"capture_grads = array<i64: {', '.join(map(str, self.captures))}>")
         if attributes:
             lines.append(f"{{{', '.join(attributes)}}}")
-        types = ", ".join(map(str, (self.q, self.k, self.v)))
-        made = list(map(str, self.results))
-        told = f" scores {self.scores} : {made.pop()}" if self.scores is not None else ""
-        lines.append(f": {types} -> {', '.join(made)}{told}")
+        types = ", ".join(map(str, (op.q, op.k, op.v)))
+        lines.append(f": {types} -> {types}")
+        lines += [f"d{w}({op.operands[w]})" for w in self.wanted]
+        if self.captures:
+            lines.append(f"dcaptures({', '.join(str(op.captures[n]) for n in self.captures)})")
         return "\n    ".join(lines)
 
 
@@ -155,6 +208,15 @@ class Module:
         stems = ["out", *["lse"] * op.return_lse, *["scores"] * (op.scores is not None)]
         results = [self.value(s, t) for s, t in zip(stems, op.results)]
         self.lines.append(op.text(results, qkv, operands, captures))
+        return results
+
+    def attention_grad(
+        self, op: AttentionGrad, qkv: Sequence[str], operands: Mapping[str, str],
+        captures: Sequence[str], state: Mapping[str, str],
+    ) -> list[str]:  # fmt: skip
+        """Adds a gradient and returns its results' names."""
+        results = [self.value("grad", t) for t in op.results]
+        self.lines.append(op.text(results, qkv, operands, captures, state))
         return results
 
     def merge_states(self, outs: Sequence[str], lses: Sequence[str]) -> list[str]:

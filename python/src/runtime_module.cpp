@@ -562,8 +562,9 @@ Tensor importTensor(nb::handle object, bool writable, int layout) {
         PyErr_Clear();
       else if (grad.ptr() == Py_True)
         raiseError("ShapeError",
-                   "attn expects tensors without gradients, but got one that "
-                   "requires grad; it has no backward pass, so pass "
+                   "attn expects tensors without gradients here, but got one that "
+                   "requires grad; gradients pass through q, k, v, bias, "
+                   "log_weight and sinks of attention alone, so pass "
                    "tensor.detach()");
     }
     static PyObject *name = interned("__dlpack__");

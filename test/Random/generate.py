@@ -28,9 +28,10 @@ GPU_MANY_KEYS = [513, 700]
 class Program:
     """Draws one program; `text(sizes)` is the file."""
 
-    def __init__(self, seed: int, size_sets: int, gpu: bool = False):
+    def __init__(self, seed: int, size_sets: int, gpu: bool = False, grad: bool = False):
         self.seed = seed
         self.gpu = gpu
+        self.grad = grad
         self.r = random.Random(seed)
         self.args: list[tuple[str, str, list[str], str]] = []
         self.clauses: dict[str, str] = {}
@@ -64,7 +65,7 @@ class Program:
         if self.chance(0.6):
             self.dv = self.d
         self.heads = (r.choice([1, 2, 3]), r.choice([1, 1, 2, 4]))
-        self.paged = self.chance(0.15)
+        self.paged = self.chance(0.15) and not self.grad
         self.page = r.choice([8, 16, 64])
         # Plain causal: one length for queries and keys.
         self.square = not self.paged and self.chance(0.2)
@@ -100,11 +101,15 @@ class Program:
         self.draw_score()
         if self.chance(0.3):
             self.attrs.append(f"scale = {r.choice([0.05, 0.125, 1.0])} : f64")
-        self.lse = self.chance(0.7)
+        self.lse = self.chance(0.7) or self.grad
         self.scores = ""
         self.prob_mod = ""
-        if not self.gpu:
+        if not self.gpu and not self.grad:
             self.draw_materialised()
+        if self.grad:
+            self.arg("g", self.dtype, self.out_dims, '"normal", [1.0]')
+            if self.chance(0.4):
+                self.arg("gl", self.state, ["B", self.hq, q_seq], '"normal", [1.0]')
 
     def broadcast(self, dims: list[str], keep_last: bool = True) -> list[str]:
         """Some leading axes 1, some dropped from the left."""
@@ -204,7 +209,7 @@ class Program:
             type_ = self.arg("slopes", t, [self.hq], '"uniform", [0.0, 0.5]')
             self.clauses["captures"] = f"captures({type_})"
             self.score_mod = self.region(
-                "score_mod", "s",
+                "score_mod", "s", self.bent_score(t) if self.grad and self.chance(0.6) else
                 ["%away = arith.subi %j, %i : i32", f"%far = arith.sitofp %away : i32 to {t}",
                  f"%slope = attn.load %slopes_in[%h] : {self.type([self.hq], t)}",
                  f"%bent = arith.mulf %far, %slope : {t}", f"%r = arith.addf %s, %bent : {t}",
@@ -225,6 +230,20 @@ class Program:
             region = self.region("prob_mod", "s", [f"%some = arith.constant 0.125 : {t}", f"%r = {line} : {t}",
                                                    f"attn.yield %r : {t}"])
             self.prob_mod = region.replace("%s: ", "%p: ", 1)
+
+    def bent_score(self, t: str) -> list[str]:
+        """A score_mod with slopes of many kinds."""
+        lines = [f"%slope = attn.load %slopes_in[%h] : {self.type([self.hq], t)}",
+                 f"%one = arith.constant 1.0 : {t}", f"%small = arith.constant 0.2 : {t}",
+                 f"%a = math.tanh %s : {t}", f"%b1 = arith.mulf %a, %slope : {t}",
+                 f"%c = arith.mulf %s, %small : {t}", f"%d = math.exp %b1 : {t}",
+                 f"%e = arith.maximumf %s, %c : {t}", f"%f = math.absf %s : {t}",
+                 f"%f1 = arith.addf %f, %one : {t}", f"%k0 = math.sqrt %f1 : {t}",
+                 f"%l = arith.divf %e, %k0 : {t}", f"%m = arith.subf %l, %d : {t}",
+                 "%near = arith.cmpi slt, %j, %i : i32", f"%n = math.sin %slope : {t}",
+                 f"%o = arith.mulf %n, %s : {t}", f"%r = arith.select %near, %m, %o : {t}",
+                 f"attn.yield %r : {t}"]
+        return lines
 
     def draw_sizes(self) -> dict[str, int]:
         r = self.r
@@ -272,10 +291,34 @@ class Program:
         attrs = " {" + ", ".join(self.attrs) + "}" if self.attrs else ""
         joined = "\n      ".join(body)
         backends, again = ("emulated, cuda, oracle", " --gpu") if self.gpu else ("cpu, oracle", "")
+        if self.grad:
+            return (f"// RUN-ON: cpu, oracle\n// generate.py --program {self.seed} --grad\n"
+                    + self.grad_text(declared, sets, types, types_in, joined))
         return (f"// RUN-ON: {backends}\n// generate.py --program {self.seed}{again}\n"
                 f"func.func @main({', '.join(declared)})\n    -> ({types}) attributes {{attn.sizes = [{sets}]}} {{\n"
                 f"  {results} = attn.attention %q, %k, %v\n      {joined}{attrs}\n"
                 f"      : {types_in} -> {op_types}{told}\n  return {results} : {types}\n}}\n")
+
+
+    def grad_text(self, declared: list[str], sets: str, types: str, types_in: str, joined: str) -> str:
+        """The function with attention and its gradients."""
+        out, lse = types.split(", ")
+        named = {name: self.type(dims, element) for name, element, dims, _ in self.args}
+        more = [(name, named[name]) for name in ("bias", "log_weight", "sinks") if name in named]
+        more += [("captures", named["slopes"])] if "slopes" in named else []
+        more = [m for m in more if self.r.random() < 0.8]
+        attrs = self.attrs + (["capture_grads = array<i64: 0>"] if ("captures" in dict(more)) else [])
+        braces = lambda a: " {" + ", ".join(a) + "}" if a else ""  # noqa: E731
+        names = ["%dq", "%dk", "%dv", *(f"%d{n}" for n, _ in more)]
+        all_types = ", ".join([types_in, *(t for _, t in more)])
+        dlse = f" dlse(%gl : {lse})" if "gl" in named else ""
+        return (f"func.func @main({', '.join(declared)})\n    -> ({all_types}) attributes {{attn.sizes = [{sets}]}} {{\n"
+                f"  %out, %lse = attn.attention %q, %k, %v\n      {joined}{braces(self.attrs)}\n"
+                f"      : {types_in} -> {types}\n"
+                f"  {', '.join(names)} = attn.attention_grad %q, %k, %v\n      {joined}\n"
+                f"      out(%out : {out}) lse(%lse : {lse}) dout(%g : {out}){dlse}{braces(attrs)}\n"
+                f"      : {types_in} -> {types_in}" + "".join(f" d{n}({t})" for n, t in more) + "\n"
+                f"  return {', '.join(names)} : {all_types}\n}}\n")
 
 
 def main() -> None:
@@ -285,11 +328,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first program")
     parser.add_argument("--program", type=int, help="write this one program")
     parser.add_argument("--gpu", action="store_true", help="programs and sizes for GPUs and their emulator")
+    parser.add_argument("--grad", action="store_true", help="attention with its gradients")
     parser.add_argument("--out", type=pathlib.Path, help="folder; without it, to the terminal")
     options = parser.parse_args()
     first, count = (options.program, 1) if options.program is not None else (options.seed, options.count)
     for seed in range(first, first + count):
-        text = Program(seed, options.sizes, options.gpu).text()
+        text = Program(seed, options.sizes, options.gpu, options.grad).text()
         if options.out is None:
             print(text)
         else:

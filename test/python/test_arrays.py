@@ -314,8 +314,9 @@ def test_torch_in_torch_out():
     assert (out - want).abs().max() < 2e-6
     into = torch.empty_like(q)
     assert attn.attention(q, q, q, out=into) is into
+    bent = torch.ones(4, requires_grad=True)
     with pytest.raises(attn.ShapeError, match=r"requires grad.*detach"):
-        attn.attention(q.clone().requires_grad_(), q, q)
+        attn.attention(q, q, q, score_mod=lambda s, b, h, i, j: s * bent[h])
     assert _runtime.tensor(q.bfloat16()).dtype == "bf16"
 
 

@@ -27,6 +27,7 @@ GENERATE = ROOT / "test" / "Random" / "generate.py"
 BUILD = pathlib.Path(os.environ.get("ATTN_BUILD_DIR", ROOT / "build"))
 RUN = BUILD / "bin" / "attn-run"
 PROGRAMS, SIZES = 32, 8  # twice 256 cases
+GRAD_PROGRAMS, GRAD_SIZES = 26, 5  # twice 130 cases
 GPU_FIRST, GPU_PROGRAMS, GPU_SIZES = 40, 20, 4  # twice 80 cases
 
 sys.path.insert(0, str(GENERATE.parent))
@@ -68,6 +69,40 @@ def test_fixed_cases(tmp_path):
 @pytest.mark.timeout(900)
 def test_rotating_cases(tmp_path):
     run_programs(tmp_path, rotating_seed())
+
+
+# ---- gradients -------------------------------------------------------------------
+
+
+def run_gradients(folder: pathlib.Path, first: int, programs: int = GRAD_PROGRAMS, target: str = "host") -> None:
+    cases = run_suite(folder, first, programs, GRAD_SIZES, ["--backend=cpu", f"--target={target}"], ["--grad"])
+    print(f"{cases} random gradients from seed {first} for {target}: all match the oracle")
+
+
+@pytest.mark.timeout(900)
+def test_gradients_fixed_cases(tmp_path):
+    run_gradients(tmp_path, 0)
+
+
+@pytest.mark.timeout(900)
+def test_gradients_rotating_cases(tmp_path):
+    run_gradients(tmp_path, rotating_seed())
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("target", ["avx2", "sse4", "generic"])
+def test_gradients_of_narrower_targets(tmp_path, target):
+    run_gradients(tmp_path, 700, programs=4, target=target)
+
+
+def test_gradient_programs_cover_every_operand():
+    texts = [generate.Program(seed, GRAD_SIZES, grad=True).text() for seed in range(GRAD_PROGRAMS)]
+    together = "\n".join(texts)
+    clauses = [f"{c}(" for c in generate.Program.ORDER if c not in ("mask", "align", "page_table")]
+    wanted = clauses + ["mask <", "align top_left", "align bottom_right", "score_mod {", "mask_mod {", "softcap",
+                        "causal", "band<", "prefix", "document", "f64", "f16", "bf16", "dlse(", " dbias(",
+                        "dlog_weight(", "dsinks(", "dcaptures("]
+    assert not [w for w in wanted if w not in together]
 
 
 def rotating_seed() -> int:

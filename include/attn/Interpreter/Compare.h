@@ -64,6 +64,11 @@ struct Comparison {
 /// there the bound is the f32 one scaled by the ratio of the roundings, 2e-6 *
 /// 2^-29, and it is the only one.
 ///
+/// A gradient (`gradScale`, the largest sum of the sizes of its terms) may have
+/// three times the plain error, or an ulp at max |oracle|, or an f32 ulp at
+/// gradScale, since its terms cancel. The f32 bound does not apply, and the one
+/// of f64 has gradScale for M.
+///
 /// Where the oracle is NaN or infinite the result has to be so too, and
 /// nowhere else (an f16 or bf16 result may overflow when the oracle's number
 /// rounds to an infinity). Integers and booleans have to be equal.
@@ -72,7 +77,8 @@ struct Comparison {
 /// since 0.0015 is below both 0.002 and the ulp 0.0078.
 ResultComparison compareResult(const Array &got, const Array &oracle,
                                llvm::ArrayRef<const Array *> plain,
-                               const RunFacts &facts, bool isLse);
+                               const RunFacts &facts, bool isLse,
+                               std::optional<double> gradScale = {});
 
 /// What the results of one function on one set of inputs have to be: the
 /// oracle's results and those of plain arithmetic, from which the bounds

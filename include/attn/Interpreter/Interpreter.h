@@ -23,7 +23,8 @@ enum class Arithmetic {
   Exact,
   /// "Plain same-dtype" (docs/Spec.md, section 5): every result has the
   /// precision of its type in the IR; attention has its scores, its softmax and
-  /// its sums in f32 and its weights in the input type. Float64 programs are
+  /// its sums in f32 and its weights in the input type, and its gradient the
+  /// weights and the gradient by a score. Float64 programs are
   /// computed as by Exact.
   Plain
 };
@@ -41,6 +42,9 @@ struct RunFacts {
   DType coarsest = DType::F64;
   /// True for each result that is a log-sum-exp (perhaps sliced or joined).
   llvm::SmallVector<bool> resultIsLse;
+  /// For each result that is a gradient the largest sum, over its elements, of
+  /// the sizes of the terms that it is a sum of.
+  llvm::SmallVector<std::optional<double>> gradScale;
 };
 
 struct InterpretOptions {
@@ -61,7 +65,7 @@ struct InterpretOptions {
 /// Runs function `entry` of `module` on `args`. An error has the text
 /// "file:line:column: error: 'op' op expects X, but got Y".
 ///
-/// A function may hold attn.attention and attn.merge_states, slices, inserts,
+/// A function may hold attn.attention, its gradient and attn.merge_states, slices, inserts,
 /// concatenation, padding, reshapes, casts and fills of tensors, element-wise
 /// arith and math on tensors and scalars, func.call, scf.for and scf.if.
 ///

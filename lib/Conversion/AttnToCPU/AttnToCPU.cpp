@@ -66,17 +66,23 @@ static void lowerToWholeRows(Emit &e, Outliner &outliner, const LoopView &host) 
   outliner.parallelFor(kernel, outliner.pack(host.values()), tasks, wholeRowScratch(e, host));
 }
 
+/// A builder that knows what the instruction set of a schedule has.
+static Emit emitFor(OpBuilder &b, Location loc, FloatType state, ScheduleAttr schedule) {
+  StringRef isa = schedule.getIsa();
+  Emit e(b, loc, state, schedule.getLanes(), hasFma(isa), /*hasHalf=*/hasFma(isa));
+  // Both work on whole registers; a schedule may ask for shorter vectors.
+  bool wholeRegisters = schedule.getLanes() * state.getWidth() == 512;
+  e.hasScale = isa.starts_with("avx512") && wholeRegisters;
+  e.hasDot = isa == "avx512bf16" && wholeRegisters;
+  return e;
+}
+
 static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   if (!op.getSchedule())
     return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
   ScheduleAttr schedule = *op.getSchedule();
   b.setInsertionPoint(op);
-  Emit e(b, op.getLoc(), op.getStateType(), schedule.getLanes(), hasFma(schedule.getIsa()),
-         /*hasHalf=*/hasFma(schedule.getIsa()));
-  // Both work on whole registers; a schedule may ask for shorter vectors.
-  bool wholeRegisters = schedule.getLanes() * op.getStateType().getWidth() == 512;
-  e.hasScale = schedule.getIsa().starts_with("avx512") && wholeRegisters;
-  e.hasDot = schedule.getIsa() == "avx512bf16" && wholeRegisters;
+  Emit e = emitFor(b, op.getLoc(), op.getStateType(), schedule);
   Outliner outliner(module, b, op.getLoc());
   emitChecks(e, outliner, op);
   LoopView host = LoopView::onHost(e, op);
@@ -96,6 +102,30 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   return success();
 }
 
+/// A gradient, through the key loop of its attention, which no kernel is written
+/// of.
+static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGradOp op) {
+  if (!op.getSchedule())
+    return op.emitOpError() << "expects a schedule, but got none; run attn-schedule first";
+  ScheduleAttr schedule = *op.getSchedule();
+  b.setInsertionPoint(op);
+  Emit e = emitFor(b, op.getLoc(), op.getStateType(), schedule);
+  Outliner outliner(module, b, op.getLoc());
+  auto forward = KeyLoopOp::create(
+      b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(), /*page_table=*/Value(),
+      op.getSinks(), op.getBlockTable(), op.getAux(), ValueRange{op.getOut(), op.getLse()},
+      op.getScaleAttr(), op.getAuxRolesAttr(), /*page_size=*/IntegerAttr(), op.getAxesAttr(),
+      op.getScheduleAttr(), /*scores_kind=*/nullptr, /*softcap=*/nullptr, op.getEqualLengthsAttr());
+  forward.getRange().takeBody(op.getRange());
+  forward.getVisible().takeBody(op.getVisible());
+  forward.getScore().takeBody(op.getScore());
+  emitChecks(e, outliner, forward, "attn.attention_grad");
+  lowerGradToTasks(e, outliner, LoopView::onHost(e, forward), op);
+  forward.erase();
+  op.erase();
+  return success();
+}
+
 namespace {
 struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAttnToCPUPass> {
   void runOnOperation() override {
@@ -103,7 +133,7 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
     OpBuilder b(&getContext());
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) {
-      if (isa<KeyLoopOp, BlockTableOp, DocumentsOp>(op))
+      if (isa<KeyLoopOp, KeyLoopGradOp, BlockTableOp, DocumentsOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -117,7 +147,10 @@ struct ConvertAttnToCPUPass : public attn::impl::ConvertAttnToCPUBase<ConvertAtt
         lowerDocuments(module, b, documents);
       else if (auto table = dyn_cast<BlockTableOp>(op))
         lowerBlockTableToTasks(module, b, table);
-      else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
+      else if (auto gradient = dyn_cast<KeyLoopGradOp>(op)) {
+        if (failed(lowerKeyLoopGrad(module, b, gradient)))
+          return signalPassFailure();
+      } else if (failed(lowerKeyLoop(module, b, cast<KeyLoopOp>(op))))
         return signalPassFailure();
     }
   }

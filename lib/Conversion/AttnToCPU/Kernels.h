@@ -43,6 +43,10 @@ Value rowKernelScratch(Emit &e, const LoopView &host);
 func::FuncOp emitWholeRowKernel(Emit &e, Outliner &outliner, const LoopView &host);
 Value wholeRowScratch(Emit &e, const LoopView &host);
 
+/// Writes all of a gradient (AttnToCPU/GradKernel.cpp); `host` is the view of its
+/// attention, whose outs are its results.
+void lowerGradToTasks(Emit &e, Outliner &outliner, const LoopView &host, KeyLoopGradOp grad);
+
 } // namespace mlir::attn
 
 #endif // ATTN_LIB_CONVERSION_ATTNTOCPU_KERNELS_H

@@ -18,7 +18,8 @@ public:
     Value b, hq, hkv, sq, sk;
   };
 
-  Checks(Emit &e, Outliner &outliner) : e(e), outliner(outliner) {}
+  Checks(Emit &e, Outliner &outliner, StringRef opName = "attn.attention")
+      : e(e), outliner(outliner), opName(opName.str()) {}
   void run(KeyLoopOp op);
   void extents(StringRef role, Value buffer, const Sizes &sizes);
 
@@ -39,6 +40,7 @@ private:
 
   Emit &e;
   Outliner &outliner;
+  std::string opName;
 };
 } // namespace
 
@@ -52,7 +54,7 @@ void Checks::extent(StringRef role, Value buffer, int64_t axis, Value want, Stri
   if (broadcasts) // 1 is as good as the size itself
     expected = e.select(e.cmp(arith::CmpIPredicate::eq, size, e.idx(1)), size, want);
   equal(size, expected,
-        "'attn.attention' op expects axis " + Twine(axis) + " (" + name + ") of " + role +
+        "'" + Twine(opName) + "' op expects axis " + Twine(axis) + " (" + name + ") of " + role +
             " to be " + (broadcasts ? "1 or " : "") + "the size of " + name +
             " (actual size and expected size follow)");
 }
@@ -99,7 +101,7 @@ void Checks::captures(KeyLoopOp op, Region &region, bool isScore, ArrayRef<Value
       // No entry is read where there is none to read for.
       outliner.call("attnrt_check_range",
                     {e.toI64(size), e.toI64(sizes[which]), e.toI64(e.idx(INT64_MAX)),
-                     outliner.text(("'attn.attention' op expects index " + Twine(kNames[which]) +
+                     outliner.text(("'" + Twine(opName) + "' op expects index " + Twine(kNames[which]) +
                                     " of attn.load to lie inside axis " + Twine(axis) + " of " +
                                     role + ", which is to be at least its size")
                                        .str())});
@@ -139,7 +141,7 @@ void Checks::run(KeyLoopOp op) {
   auto k = [&](int64_t role) { return e.dim(op.getK(), axes.getK()[role]); };
   auto v = [&](int64_t role) { return e.dim(op.getV(), axes.getV()[role]); };
   bool paged = static_cast<bool>(op.getPageTable());
-  std::string name = "'attn.attention' op expects ";
+  std::string name = "'" + opName + "' op expects ";
   if (!paged) { // attention_r1
     equal(k(kBatch), q(kBatch), name + "k to have the batch size of q");
     equal(v(kBatch), q(kBatch), name + "v to have the batch size of q");
@@ -189,8 +191,8 @@ void Checks::run(KeyLoopOp op) {
   }
 }
 
-void mlir::attn::emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op) {
-  Checks(e, outliner).run(op);
+void mlir::attn::emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op, StringRef name) {
+  Checks(e, outliner, name).run(op);
 }
 
 void mlir::attn::emitChecks(Emit &e, Outliner &outliner, BlockTableOp op) {

@@ -15,7 +15,9 @@
 namespace mlir::attn {
 /// Calls into the runtime that refuse what the verifier could not see: sizes that
 /// do not agree, lengths and page entries out of range.
-void emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op);
+/// `name` is the op that errors name.
+void emitChecks(Emit &e, Outliner &outliner, KeyLoopOp op,
+                StringRef name = "attn.attention");
 /// Those of them without which a block table would read outside of a buffer; it
 /// runs before its key loop. What the buffers hold is left to the key loop.
 void emitChecks(Emit &e, Outliner &outliner, BlockTableOp op);

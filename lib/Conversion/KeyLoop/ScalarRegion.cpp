@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace mlir::attn;
 
 void ScalarRegion::bind(unsigned index, Value value, Value first) {
-  map.map(block.getArgument(index + (isScore ? 1 : 0)), value);
+  map.map(block.getArgument(index + scores), value);
   if (first)
     firstLane[value] = first;
 }
@@ -61,23 +61,28 @@ void ScalarRegion::hoist(Emit &e) {
 }
 
 Value ScalarRegion::finish(Emit &e, Value score) {
+  return vectorOf(e, finishAll(e, score ? ValueRange(score) : ValueRange())[0]);
+}
+
+SmallVector<Value> ScalarRegion::finishAll(Emit &e, ValueRange floats) {
   IRMapping saved = map;
   DenseMap<Value, Value> savedLanes = firstLane;
-  if (isScore)
-    map.map(block.getArgument(0), score);
+  map.map(block.getArguments().take_front(floats.size()), floats);
   SmallVector<Operation *> here;
   for (Operation &op : block.without_terminator())
     if (!written.contains(&op)) {
       here.push_back(&op);
       write(e, op);
     }
-  Value result = vectorOf(e, map.lookup(block.getTerminator()->getOperand(0)));
+  SmallVector<Value> results;
+  for (Value yielded : block.getTerminator()->getOperands())
+    results.push_back(map.lookup(yielded));
   // What was written inside a loop body is not there for the next call.
   for (Operation *op : here)
     written.erase(op);
   map = saved;
   firstLane = savedLanes;
-  return result;
+  return results;
 }
 
 Value ScalarRegion::vectorOf(Emit &e, Value mapped) {

@@ -25,7 +25,9 @@ namespace mlir::attn {
 /// load, `attn.load %slopes[%h]` one scalar load.
 class ScalarRegion {
 public:
-  ScalarRegion(Region &region, bool isScore) : block(region.front()), isScore(isScore) {}
+  /// `scores`: how many floats stand before b: 0 for `visible`, 1 for `score`, 2
+  /// for `score_grad`.
+  ScalarRegion(Region &region, unsigned scores) : block(region.front()), scores(scores) {}
 
   /// Binds argument `index` (b, h, g, i, j, Sq, Sk) to a scalar or vector of i32.
   /// With `first`, the lanes are first, first+1, ... and all of them may be read,
@@ -42,16 +44,19 @@ public:
   /// Writes the rest; `score` is the score vector for a score region. Every
   /// argument must be bound. Returns a vector, or a scalar where there are no lanes.
   Value finish(Emit &e, Value score = {});
+  /// The same with all floats given, and all that the region yields; what does not
+  /// depend on the lanes is a scalar.
+  SmallVector<Value> finishAll(Emit &e, ValueRange floats);
+  Value vectorOf(Emit &e, Value mapped);
 
 private:
   void write(Emit &e, Operation &op);
-  Value vectorOf(Emit &e, Value mapped);
   Value load(Emit &e, Value buffer, ValueRange indices);
   Value loadScalar(Emit &e, Value buffer, ValueRange indices);
   bool ready(Operation &op);
 
   Block &block;
-  bool isScore;
+  unsigned scores;
   IRMapping map;
   // Mapped values whose lanes are consecutive, with the scalar of lane 0.
   DenseMap<Value, Value> firstLane;

@@ -3,7 +3,7 @@
 // One function per label of docs/Spec.md, named after it.
 
 func.func @load_c1_outside_of_a_region(%t: tensor<8xf32>, %i: i32) -> f32 {
-  // expected-error@+1 {{'attn.load' op expects to stand in a region of attn.attention, attn.block_table or attn.key_loop, but got 'func.func'}}
+  // expected-error@+1 {{'attn.load' op expects to stand in a region of attn.attention, attn.attention_grad, attn.block_table, attn.key_loop or attn.key_loop_grad, but got 'func.func'}}
   %x = attn.load %t[%i] : tensor<8xf32>
   return %x : f32
 }

@@ -58,6 +58,23 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder,
   return success();
 }
 
+LogicalResult AttentionGradOp::reifyResultShapes(OpBuilder &builder,
+                                                 ReifiedRankedShapedTypeDims &shapes) {
+  // Each gradient is shaped like its operand.
+  SmallVector<Value> like = {getQ(), getK(), getV()};
+  if (getDbias())
+    like.push_back(getBias());
+  if (getDlogWeight())
+    like.push_back(getLogWeight());
+  if (getDsinks())
+    like.push_back(getSinks());
+  for (int64_t number : getGradCaptures())
+    like.push_back(getCaptures()[number]);
+  for (Value value : like)
+    shapes.push_back(tensor::getMixedSizes(builder, getLoc(), value));
+  return success();
+}
+
 LogicalResult KeyLoopOp::reifyResultShapes(OpBuilder &builder,
                                            ReifiedRankedShapedTypeDims &shapes) {
   if (getResults().empty())
@@ -80,9 +97,10 @@ LogicalResult MergeStatesOp::reifyResultShapes(OpBuilder &builder,
 
 namespace {
 /// Brings the mask to its simplest form; a mask that keeps everything goes.
-struct SimplifyMask : OpRewritePattern<AttentionOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+template <typename Op>
+struct SimplifyMask : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     if (!op.getMask())
       return rewriter.notifyMatchFailure(op, "no mask");
     MaskAttr simple = op.getMask()->simplify();
@@ -163,9 +181,10 @@ struct DropUnusedScores : OpRewritePattern<AttentionOp> {
 };
 
 /// The default axis order is not written down.
-struct DropDefaultAxes : OpRewritePattern<AttentionOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+template <typename Op>
+struct DropDefaultAxes : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     if (!op.getAxesAttr() || !op.getAxesAttr().isDefault())
       return failure();
     rewriter.modifyOpInPlace(op, [&] { op.removeAxesAttr(); });
@@ -203,7 +222,40 @@ struct FoldEmptyKeys : OpRewritePattern<AttentionOp> {
 } // namespace
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<SimplifyMask, DropTrivialRegions, DropDefaultAxes, DropUnusedScores, FoldEmptyKeys>(context);
+  patterns.add<SimplifyMask<AttentionOp>, DropTrivialRegions, DropDefaultAxes<AttentionOp>,
+               DropUnusedScores, FoldEmptyKeys>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// attention_grad
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A mask_mod that always yields true goes, unless captured tensors would be
+/// left without a region while their gradients are asked for.
+struct DropTrueMask : OpRewritePattern<AttentionGradOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionGradOp op, PatternRewriter &rewriter) const override {
+    if (op.getMaskMod().empty())
+      return rewriter.notifyMatchFailure(op, "no mask_mod");
+    Value result = op.getMaskMod().front().getTerminator()->getOperand(0);
+    if (!isConstantIntValue(result, -1) && !isConstantIntValue(result, 1))
+      return rewriter.notifyMatchFailure(op, "no constant");
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getMaskMod().front().dropAllReferences();
+      op.getMaskMod().getBlocks().clear();
+      if (op.getScoreMod().empty())
+        op.getCapturesMutable().clear();
+    });
+    return success();
+  }
+};
+} // namespace
+
+void AttentionGradOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                                  MLIRContext *context) {
+  patterns.add<SimplifyMask<AttentionGradOp>, DropTrueMask, DropDefaultAxes<AttentionGradOp>>(
+      context);
 }
 
 //===----------------------------------------------------------------------===//

@@ -7,6 +7,8 @@
 
 #include "attn/Dialect/Attn/IR/Attn.h"
 
+#include "mlir/IR/IRMapping.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -26,12 +28,32 @@ static FloatType stateTypeOf(Type operand) {
 // attention
 //===----------------------------------------------------------------------===//
 
-AxesAttr AttentionOp::getAxesOrDefault() {
-  return getAxesAttr() ? getAxesAttr() : AxesAttr::getDefault(getContext());
-}
-
 static int64_t dimOf(Value value, ArrayRef<int64_t> order, int64_t role) {
   return cast<ShapedType>(value.getType()).getDimSize(order[role]);
+}
+
+static bool readsQueryPosition(Region &region, unsigned index) {
+  return !region.empty() && region.front().getNumArguments() > index &&
+         !region.front().getArgument(index).use_empty();
+}
+
+/// Positions of keys alone (prefix) do not need to know how queries line up.
+template <typename Op>
+static bool comparesPositions(Op op) {
+  if (op.getMask() && op.getMask()->comparesPositions())
+    return true;
+  return readsQueryPosition(op.getScoreMod(), 3) || readsQueryPosition(op.getMaskMod(), 2);
+}
+
+template <typename Op>
+static double scaleOf(Op op) {
+  if (op.getScale())
+    return op.getScale()->convertToDouble();
+  return 1.0 / std::sqrt(static_cast<double>(op.getQDim(kDim)));
+}
+
+AxesAttr AttentionOp::getAxesOrDefault() {
+  return getAxesAttr() ? getAxesAttr() : AxesAttr::getDefault(getContext());
 }
 int64_t AttentionOp::getQDim(int64_t role) {
   return dimOf(getQ(), getAxesOrDefault().getQ(), role);
@@ -42,26 +64,48 @@ int64_t AttentionOp::getKDim(int64_t role) {
 int64_t AttentionOp::getVDim(int64_t role) {
   return dimOf(getV(), getAxesOrDefault().getV(), role);
 }
-
-double AttentionOp::getScaleValue() {
-  if (getScale())
-    return getScale()->convertToDouble();
-  return 1.0 / std::sqrt(static_cast<double>(getQDim(kDim)));
-}
-
+double AttentionOp::getScaleValue() { return scaleOf(*this); }
 bool AttentionOp::readsPositions() {
-  // Positions of keys alone (prefix) do not need to know how queries line up.
-  if (getMask() && getMask()->comparesPositions())
-    return true;
-  auto readsQueryPosition = [](Region &region, unsigned index) {
-    return !region.empty() && region.front().getNumArguments() > index &&
-           !region.front().getArgument(index).use_empty();
-  };
-  return readsQueryPosition(getScoreMod(), 3) || readsQueryPosition(getMaskMod(), 2) ||
-         readsQueryPosition(getProbMod(), 3);
+  return comparesPositions(*this) || readsQueryPosition(getProbMod(), 3);
+}
+FloatType AttentionOp::getStateType() { return stateTypeOf(getQ().getType()); }
+
+//===----------------------------------------------------------------------===//
+// attention_grad
+//===----------------------------------------------------------------------===//
+
+AxesAttr AttentionGradOp::getAxesOrDefault() {
+  return getAxesAttr() ? getAxesAttr() : AxesAttr::getDefault(getContext());
+}
+int64_t AttentionGradOp::getQDim(int64_t role) {
+  return dimOf(getQ(), getAxesOrDefault().getQ(), role);
+}
+int64_t AttentionGradOp::getKDim(int64_t role) {
+  return dimOf(getK(), getAxesOrDefault().getK(), role);
+}
+int64_t AttentionGradOp::getVDim(int64_t role) {
+  return dimOf(getV(), getAxesOrDefault().getV(), role);
+}
+double AttentionGradOp::getScaleValue() { return scaleOf(*this); }
+bool AttentionGradOp::readsPositions() { return comparesPositions(*this); }
+FloatType AttentionGradOp::getStateType() { return stateTypeOf(getQ().getType()); }
+
+ArrayRef<int64_t> AttentionGradOp::getGradCaptures() {
+  return getCaptureGrads() ? *getCaptureGrads() : ArrayRef<int64_t>();
 }
 
-FloatType AttentionOp::getStateType() { return stateTypeOf(getQ().getType()); }
+AttentionOp AttentionGradOp::makeForward(OpBuilder &builder) {
+  auto forward = AttentionOp::create(
+      builder, getLoc(), getOut().getType(), getLse().getType(), /*scores=*/Type(), getQ(), getK(), getV(), getBias(),
+      getMaskTensor(), getQLengths(), getKvLengths(), getQPositions(), getKvPositions(),
+      getQSegments(), getKvSegments(), getCuQ(), getCuKv(), getPrefixLengths(), getPageTable(),
+      getLogWeight(), getSinks(), getCaptures(), getMaskAttr(), getAlignAttr(), getScaleAttr(),
+      getSoftcapAttr(), getPageSizeAttr(), getAxesAttr(), /*scores_kind=*/nullptr, getScheduleAttr());
+  IRMapping mapping;
+  getScoreMod().cloneInto(&forward.getScoreMod(), mapping);
+  getMaskMod().cloneInto(&forward.getMaskMod(), mapping);
+  return forward;
+}
 
 //===----------------------------------------------------------------------===//
 // key_loop
@@ -78,6 +122,7 @@ Value KeyLoopOp::getAux(StringRef role) {
   return {};
 }
 
+FloatType KeyLoopGradOp::getStateType() { return stateTypeOf(getQ().getType()); }
 FloatType KeyLoopOp::getStateType() { return stateTypeOf(getQ().getType()); }
 
 /// On tensors such an op is pure; on buffers it reads its inputs and writes outs.
@@ -92,6 +137,11 @@ bufferEffects(Operation *op, ValueRange outs,
                                : MemoryEffects::Read::get(),
                          &operand);
   }
+}
+
+void KeyLoopGradOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, getOuts(), effects);
 }
 
 void KeyLoopOp::getEffects(

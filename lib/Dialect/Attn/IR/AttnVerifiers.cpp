@@ -7,6 +7,7 @@
 
 #include "attn/Dialect/Attn/IR/Attn.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -81,7 +82,8 @@ static LogicalResult verifyOperand(Operation *op, StringRef what, Value value, T
 }
 
 /// Right-aligned broadcasting of bias and mask_tensor to [B, Hq, Sq, Sk].
-static LogicalResult verifyBroadcast(AttentionOp op, StringRef what, Value value,
+template <typename Op>
+static LogicalResult verifyBroadcast(Op op, StringRef what, Value value,
                                      ArrayRef<Expected> full) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() < 1 || type.getRank() > 4)
@@ -149,7 +151,8 @@ static LogicalResult verifyScalarRegion(Operation *op, Region &region, StringRef
 //===----------------------------------------------------------------------===//
 
 /// Shapes and types of q, k, v and the results: c1 to c9, c11, c12, c33, c34.
-static LogicalResult verifyShapes(AttentionOp op) {
+template <typename Op>
+static LogicalResult verifyShapes(Op op) {
   auto q = cast<RankedTensorType>(op.getQ().getType());
   for (auto [name, value] : {std::pair<StringRef, Value>{"q", op.getQ()},
                              {"k", op.getK()},
@@ -220,21 +223,6 @@ static LogicalResult verifyShapes(AttentionOp op) {
                               << op.getStateType() << ", but got " << shapeText(lse.getShape())
                               << " of " << lse.getElementType();
   }
-  if (static_cast<bool>(op.getScores()) != op.getScoresKind().has_value()) // attention_c36
-    return op.emitOpError() << "expects a result scores and its kind together, but got only "
-                            << (op.getScores() ? "the result" : "the kind");
-  if (op.getScores()) { // attention_c37
-    auto scores = cast<RankedTensorType>(op.getScores().getType());
-    // Of pages, only the table knows how many slots there are.
-    int64_t sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
-    int64_t shape[] = {op.getQDim(kBatch), op.getQDim(kHead), op.getQDim(kSeq), sk};
-    if (scores.getElementType() != q.getElementType() ||
-        failed(verifyCompatibleShape(scores.getShape(), shape)))
-      return op.emitOpError() << "expects scores to be " << shapeText(shape) << " of "
-                              << q.getElementType() << ", but got "
-                              << shapeText(scores.getShape()) << " of "
-                              << scores.getElementType();
-  }
   // Numbers whose products and reciprocals are still floats.
   auto moderate = [](double value) { return value >= 1e-30 && value <= 1e30; };
   if (op.getScale()) { // attention_c11
@@ -259,7 +247,8 @@ static LogicalResult verifyShapes(AttentionOp op) {
 }
 
 /// Optional operands: c13 to c17, c21 to c28.
-static LogicalResult verifyOptionalOperands(AttentionOp op) {
+template <typename Op>
+static LogicalResult verifyOptionalOperands(Op op) {
   MLIRContext *context = op.getContext();
   Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context),
        i1 = IntegerType::get(context, 1);
@@ -370,8 +359,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
                                  "i32, i8 or i1, but got "
                               << element;
   }
-  if (!op.getCaptures().empty() && op.getScoreMod().empty() && op.getMaskMod().empty() &&
-      op.getProbMod().empty())
+  if (!op.getCaptures().empty() &&
+      llvm::all_of(op->getRegions(), [](Region &region) { return region.empty(); }))
     return op.emitOpError() << "expects captures to come with score_mod, mask_mod or prob_mod, "
                                "but got "
                             << op.getCaptures().size() << " captures and no region";
@@ -384,7 +373,8 @@ static LogicalResult verifyOptionalOperands(AttentionOp op) {
 }
 
 /// What the mask and the regions need: c18 to c20, c23.
-static LogicalResult verifyMaskNeeds(AttentionOp op) {
+template <typename Op>
+static LogicalResult verifyMaskNeeds(Op op) {
   std::optional<MaskAttr> mask = op.getMask();
   bool document = mask && mask->contains(MaskKind::Document);
   if (document && !op.hasDocuments()) // attention_c19
@@ -418,24 +408,196 @@ static LogicalResult verifyMaskNeeds(AttentionOp op) {
   return success();
 }
 
+/// The result scores: c36 and c37.
+static LogicalResult verifyScores(AttentionOp op) {
+  auto q = cast<RankedTensorType>(op.getQ().getType());
+  if (static_cast<bool>(op.getScores()) != op.getScoresKind().has_value()) // attention_c36
+    return op.emitOpError() << "expects a result scores and its kind together, but got only "
+                            << (op.getScores() ? "the result" : "the kind");
+  if (op.getScores()) { // attention_c37
+    auto scores = cast<RankedTensorType>(op.getScores().getType());
+    // Of pages, only the table knows how many slots there are.
+    int64_t sk = op.isPaged() ? ShapedType::kDynamic : op.getKDim(kSeq);
+    int64_t shape[] = {op.getQDim(kBatch), op.getQDim(kHead), op.getQDim(kSeq), sk};
+    if (scores.getElementType() != q.getElementType() ||
+        failed(verifyCompatibleShape(scores.getShape(), shape)))
+      return op.emitOpError() << "expects scores to be " << shapeText(shape) << " of "
+                              << q.getElementType() << ", but got "
+                              << shapeText(scores.getShape()) << " of "
+                              << scores.getElementType();
+  }
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
-  if (failed(verifyShapes(*this)) || failed(verifyOptionalOperands(*this)))
+  if (failed(verifyShapes(*this)) || failed(verifyScores(*this)) ||
+      failed(verifyOptionalOperands(*this)))
     return failure();
   return verifyMaskNeeds(*this);
 }
 
-LogicalResult AttentionOp::verifyRegions() {
-  Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
-  Type state = getStateType();
+/// score_mod and mask_mod: c29 to c31.
+template <typename Op>
+static LogicalResult verifyMods(Op op) {
+  MLIRContext *context = op.getContext();
+  Type i32 = IntegerType::get(context, 32), i1 = IntegerType::get(context, 1);
+  Type state = op.getStateType();
   Type score[] = {state, i32, i32, i32, i32};
-  if (failed(verifyScalarRegion(*this, getScoreMod(), "score_mod", score, getCaptures(), state,
+  if (failed(verifyScalarRegion(op, op.getScoreMod(), "score_mod", score, op.getCaptures(), state,
                                 "score, b, h, i, j"))) // attention_c29
     return failure();
-  if (failed(verifyScalarRegion(*this, getProbMod(), "prob_mod", score, getCaptures(), state,
-                                "weight, b, h, i, j"))) // attention_c38
+  return verifyScalarRegion(op, op.getMaskMod(), "mask_mod", ArrayRef<Type>(score).drop_front(),
+                            op.getCaptures(), i1, "b, h, i, j"); // attention_c30
+}
+
+LogicalResult AttentionOp::verifyRegions() {
+  if (failed(verifyMods(*this)))
     return failure();
-  return verifyScalarRegion(*this, getMaskMod(), "mask_mod", ArrayRef<Type>(score).drop_front(),
-                            getCaptures(), i1, "b, h, i, j"); // attention_c30
+  Type i32 = IntegerType::get(getContext(), 32), state = getStateType();
+  Type weight[] = {state, i32, i32, i32, i32};
+  return verifyScalarRegion(*this, getProbMod(), "prob_mod", weight, getCaptures(), state,
+                            "weight, b, h, i, j"); // attention_c38
+}
+
+//===----------------------------------------------------------------------===//
+// attention_grad
+//===----------------------------------------------------------------------===//
+
+/// A gradient comes with its operand and has its type: c5.
+static LogicalResult verifyGradient(AttentionGradOp op, StringRef name, Value gradient,
+                                    Value operand) {
+  if (!gradient)
+    return success();
+  if (!operand)
+    return op.emitOpError() << "expects d" << name << " to come with " << name << ", but got no "
+                            << name;
+  if (gradient.getType() != operand.getType())
+    return op.emitOpError() << "expects d" << name << " to have the type of " << name << ", "
+                            << operand.getType() << ", but got " << gradient.getType();
+  return success();
+}
+
+/// capture_grads and dcaptures: c6.
+static LogicalResult verifyCaptureGrads(AttentionGradOp op) {
+  ArrayRef<int64_t> wanted = op.getGradCaptures();
+  if (wanted.size() != op.getDcaptures().size())
+    return op.emitOpError() << "expects a dcapture per entry of capture_grads, but got "
+                            << op.getDcaptures().size() << " and " << wanted.size();
+  int64_t count = op.getCaptures().size(), last = -1;
+  for (auto [number, gradient] : llvm::zip(wanted, op.getDcaptures())) {
+    if (number <= last || number >= count)
+      return op.emitOpError() << "expects capture_grads to list captures from 0 to " << count - 1
+                              << " in rising order, but got " << number;
+    last = number;
+    Type type = op.getCaptures()[number].getType();
+    if (!isa<FloatType>(cast<ShapedType>(type).getElementType()))
+      return op.emitOpError() << "expects capture " << number
+                              << " to have float elements to have a gradient, but got " << type;
+    if (op.getScoreMod().empty())
+      return op.emitOpError() << "expects capture " << number
+                              << " to be read by score_mod to have a gradient, but got no "
+                                 "score_mod";
+    if (gradient.getType() != type)
+      return op.emitOpError() << "expects the gradient of capture " << number << " to be " << type
+                              << ", but got " << gradient.getType();
+  }
+  return success();
+}
+
+LogicalResult AttentionGradOp::verify() {
+  // attention_grad_c1 and c2 of out and lse: the same lines say it of attention's results.
+  if (failed(verifyShapes(*this)) || failed(verifyOptionalOperands(*this)) ||
+      failed(verifyMaskNeeds(*this)))
+    return failure();
+  if (isPaged()) // attention_grad_c4
+    return emitOpError() << "expects keys and values without a page table, but got page_table; "
+                            "several sequences may share a page, so its gradient is no longer "
+                            "theirs: gather the pages first";
+  if (getDout().getType() != getOut().getType() && // attention_grad_c1
+      failed(verifyCompatibleShape(getDout().getType(), getOut().getType())))
+    return emitOpError() << "expects dout to have the type of out, " << getOut().getType()
+                         << ", but got " << getDout().getType();
+  if (cast<ShapedType>(getDout().getType()).getElementType() !=
+      cast<ShapedType>(getOut().getType()).getElementType())
+    return emitOpError() << "expects dout to have the type of out, " << getOut().getType()
+                         << ", but got " << getDout().getType();
+  if (getDlse() && (failed(verifyCompatibleShape(getDlse().getType(), getLse().getType())) ||
+                    cast<ShapedType>(getDlse().getType()).getElementType() !=
+                        getStateType())) // attention_grad_c2
+    return emitOpError() << "expects dlse to have the type of lse, " << getLse().getType()
+                         << ", but got " << getDlse().getType();
+  for (auto [name, gradient, operand] : {std::tuple<StringRef, Value, Value>{"q", getDq(), getQ()},
+                                         {"k", getDk(), getK()},
+                                         {"v", getDv(), getV()}})
+    if (gradient.getType() != operand.getType()) // attention_grad_c3
+      return emitOpError() << "expects d" << name << " to have the type of " << name << ", "
+                           << operand.getType() << ", but got " << gradient.getType();
+  if (failed(verifyGradient(*this, "bias", getDbias(), getBias())) || // attention_grad_c5
+      failed(verifyGradient(*this, "log_weight", getDlogWeight(), getLogWeight())) ||
+      failed(verifyGradient(*this, "sinks", getDsinks(), getSinks())))
+    return failure();
+  return verifyCaptureGrads(*this); // attention_grad_c6
+}
+
+LogicalResult AttentionGradOp::verifyRegions() {
+  if (failed(verifyMods(*this)))
+    return failure();
+  if (getScoreMod().empty())
+    return success();
+  Block &block = getScoreMod().front();
+  SmallVector<Value> tensors;
+  for (int64_t number : getGradCaptures())
+    tensors.push_back(block.getArguments().take_back(getCaptures().size())[number]);
+  SetVector<Value> active = findActive(block, block.getArgument(0), tensors);
+  for (Operation &inner : block.without_terminator()) // attention_grad_c7
+    if (inner.getNumResults() && active.contains(inner.getResult(0)) && !isDifferentiable(&inner))
+      return inner.emitOpError() << "has no derivative: expects differentiable ops between what "
+                                    "has a gradient and the result of score_mod, but got '"
+                                 << inner.getName() << "'";
+  return success();
+}
+
+bool mlir::attn::isDifferentiable(Operation *op) {
+  static const llvm::StringSet<> known = {
+      "arith.addf", "arith.subf",     "arith.mulf",     "arith.divf",    "arith.negf",
+      "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf", "arith.select",
+      "arith.extf", "arith.truncf",   "math.exp",       "math.exp2",     "math.log",
+      "math.log2",  "math.log1p",     "math.tanh",      "math.sqrt",     "math.rsqrt",
+      "math.absf",  "math.sin",       "math.cos",       "math.powf",     "math.erf",
+      "attn.load"};
+  return known.contains(op->getName().getStringRef());
+}
+
+SetVector<Value> mlir::attn::findActive(Block &block, Value score, ArrayRef<Value> tensors) {
+  // What the result depends on, backward.
+  SetVector<Value> needed;
+  for (Value value : block.getTerminator()->getOperands())
+    needed.insert(value);
+  for (Operation &op : llvm::reverse(block.without_terminator())) {
+    if (!op.getNumResults() || !needed.contains(op.getResult(0)))
+      continue;
+    // A condition only chooses.
+    for (Value operand : op.getOperands())
+      needed.insert(operand);
+  }
+  // What depends on the score or a tensor, forward. Truth values have no slope.
+  SetVector<Value> active;
+  active.insert(score);
+  for (Operation &op : block.without_terminator()) {
+    if (!op.getNumResults() || op.getResult(0).getType().isInteger(1))
+      continue;
+    bool reads = isa<LoadOp>(op) ? llvm::is_contained(tensors, op.getOperand(0))
+                                 : llvm::any_of(op.getOperands(), [&](Value operand) {
+                                     return active.contains(operand);
+                                   });
+    if (isa<LoadOp>(op) && !reads)
+      // An index made of the score.
+      reads = llvm::any_of(op.getOperands().drop_front(),
+                           [&](Value operand) { return active.contains(operand); });
+    if (reads && needed.contains(op.getResult(0)))
+      active.insert(op.getResult(0));
+  }
+  return active;
 }
 
 //===----------------------------------------------------------------------===//
@@ -483,9 +645,9 @@ LogicalResult MergeStatesOp::verify() {
 LogicalResult LoadOp::verify() {
   auto argument = dyn_cast<BlockArgument>(getTensor());
   Operation *parent = (*this)->getParentOp();
-  if (!isa_and_nonnull<AttentionOp, BlockTableOp, KeyLoopOp>(parent)) // load_c1
-    return emitOpError() << "expects to stand in a region of attn.attention, attn.block_table or "
-                            "attn.key_loop, but got "
+  if (!isa_and_nonnull<AttentionOp, AttentionGradOp, BlockTableOp, KeyLoopOp, KeyLoopGradOp>(parent)) // load_c1
+    return emitOpError() << "expects to stand in a region of attn.attention, attn.attention_grad, "
+                            "attn.block_table, attn.key_loop or attn.key_loop_grad, but got "
                          << (parent ? "'" + parent->getName().getStringRef().str() + "'" : "none");
   if (!argument || argument.getOwner() != (*this)->getBlock()) // load_c5
     return emitOpError() << "expects a captured tensor, but got another value";
@@ -583,4 +745,61 @@ LogicalResult KeyLoopOp::verifyRegions() {
     return failure();
   return verifyScalarRegion(*this, getScore(), "score", score, getAux(), state,
                             "score, b, h, g, i, j, Sq, Sk");
+}
+
+LogicalResult KeyLoopGradOp::verify() {
+  if (getAuxRoles().size() != getAux().size()) // key_loop_grad_c1
+    return emitOpError() << "expects one role per aux operand, but got " << getAuxRoles().size()
+                         << " roles and " << getAux().size() << " operands";
+  size_t outs = 3 + (getSinks() ? 1 : 0) + getAuxGrads().size();
+  if (getOuts().size() != outs) // key_loop_grad_c2
+    return emitOpError() << "expects " << outs << " outs (dq, dk, dv"
+                         << (getSinks() ? ", dsinks" : "") << " and one per entry of aux_grads)"
+                         << ", but got " << getOuts().size();
+  int64_t last = -1, count = getAux().size();
+  for (int64_t number : getAuxGrads()) {
+    if (number <= last || number >= count)
+      return emitOpError() << "expects aux_grads to list aux operands from 0 to " << count - 1
+                           << " in rising order, but got " << number;
+    last = number;
+  }
+  for (int64_t number : getScatters())
+    if (!llvm::is_contained(getAuxGrads(), number))
+      return emitOpError() << "expects scatters to name entries of aux_grads, but got " << number;
+  return success();
+}
+
+LogicalResult KeyLoopGradOp::verifyRegions() { // key_loop_grad_c3
+  Type i32 = IntegerType::get(getContext(), 32), i1 = IntegerType::get(getContext(), 1);
+  if (failed(verifyRange(*this, getRange(), getAux())))
+    return failure();
+  Type state = getStateType();
+  Type score[] = {state, i32, i32, i32, i32, i32, i32, i32};
+  if (failed(verifyScalarRegion(*this, getVisible(), "visible", ArrayRef<Type>(score).drop_front(),
+                                getAux(), i1, "b, h, g, i, j, Sq, Sk")) ||
+      failed(verifyScalarRegion(*this, getScore(), "score", score, getAux(), state,
+                                "score, b, h, g, i, j, Sq, Sk")))
+    return failure();
+  if (getScore().empty() != getScoreGrad().empty())
+    return emitOpError() << "expects score and score_grad together, but got only "
+                         << (getScore().empty() ? "score_grad" : "score");
+  if (getScoreGrad().empty())
+    return success();
+  Block &block = getScoreGrad().front();
+  SmallVector<Type> arguments = {state};
+  llvm::append_range(arguments, score);
+  llvm::append_range(arguments, getAux().getTypes());
+  if (!llvm::equal(block.getArgumentTypes(), arguments))
+    return emitOpError() << "expects score_grad to take (" << TypeRange(arguments) << "), but got ("
+                         << TypeRange(block.getArgumentTypes()) << ")";
+  SmallVector<Type> results = {state};
+  for (int64_t number : getScatters()) {
+    results.push_back(state);
+    results.append(cast<ShapedType>(getAux()[number].getType()).getRank(), i32);
+  }
+  auto yield = dyn_cast<YieldOp>(block.back());
+  if (!yield || !llvm::equal(yield->getOperandTypes(), results))
+    return emitOpError() << "expects score_grad to yield (" << TypeRange(results) << "), but got ("
+                         << (yield ? TypeRange(yield->getOperandTypes()) : TypeRange()) << ")";
+  return success();
 }

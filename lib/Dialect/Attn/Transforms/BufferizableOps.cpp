@@ -26,6 +26,8 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
       return op->getNumOperands() - 1;
     if (auto loop = dyn_cast<KeyLoopOp>(op))
       return op->getNumOperands() - loop.getOuts().size();
+    if (auto loop = dyn_cast<KeyLoopGradOp>(op))
+      return op->getNumOperands() - loop.getOuts().size();
     return op->getNumOperands() - cast<DocumentsOp>(op).getOuts().size();
   }
   static bool isOut(Operation *op, OpOperand &operand) {
@@ -78,6 +80,8 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
       ValueRange aux;
       if (auto loop = dyn_cast<KeyLoopOp>(newOp))
         aux = loop.getAux();
+      else if (auto loop = dyn_cast<KeyLoopGradOp>(newOp))
+        aux = loop.getAux();
       else if (auto table = dyn_cast<BlockTableOp>(newOp))
         aux = table.getAux();
       for (auto [argument, buffer] :
@@ -93,6 +97,7 @@ struct OutsOnly : BufferizableOpInterface::ExternalModel<OutsOnly<Op>, Op> {
 void mlir::attn::registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, AttnDialect *) {
     KeyLoopOp::attachInterface<OutsOnly<KeyLoopOp>>(*context);
+    KeyLoopGradOp::attachInterface<OutsOnly<KeyLoopGradOp>>(*context);
     BlockTableOp::attachInterface<OutsOnly<BlockTableOp>>(*context);
     DocumentsOp::attachInterface<OutsOnly<DocumentsOp>>(*context);
   });

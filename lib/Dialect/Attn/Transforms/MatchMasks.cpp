@@ -153,7 +153,8 @@ static void conjuncts(Value value, SmallVectorImpl<Value> &parts) {
   parts.push_back(value);
 }
 
-bool mlir::attn::matchMask(RewriterBase &rewriter, AttentionOp op) {
+template <typename Op>
+static bool moveToMask(RewriterBase &rewriter, Op op) {
   if (op.getMaskMod().empty())
     return false;
   Block &block = op.getMaskMod().front();
@@ -203,11 +204,19 @@ bool mlir::attn::matchMask(RewriterBase &rewriter, AttentionOp op) {
   return true;
 }
 
+bool mlir::attn::matchMask(RewriterBase &rewriter, AttentionOp op) {
+  return moveToMask(rewriter, op);
+}
+bool mlir::attn::matchMask(RewriterBase &rewriter, AttentionGradOp op) {
+  return moveToMask(rewriter, op);
+}
+
 namespace {
 struct MatchMasksPass : public attn::impl::MatchMasksBase<MatchMasksPass> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     getOperation().walk([&](AttentionOp op) { matchMask(rewriter, op); });
+    getOperation().walk([&](AttentionGradOp op) { matchMask(rewriter, op); });
   }
 };
 } // namespace

@@ -458,6 +458,67 @@ FailureOr<KeyLoopOp> mlir::attn::planKeys(RewriterBase &rewriter, AttentionOp op
   return Planner(rewriter, op).run();
 }
 
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+FailureOr<KeyLoopGradOp> mlir::attn::planKeys(RewriterBase &b, AttentionGradOp op) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  // Which keys, which mask, what is added: as in the attention that it is of.
+  FailureOr<KeyLoopOp> forward = planKeys(b, op.makeForward(b));
+  if (failed(forward))
+    return failure();
+  KeyLoopOp loop = *forward;
+  b.setInsertionPoint(op);
+  SmallVector<int64_t> auxGrads;
+  SmallVector<Value> like = {op.getQ(), op.getK(), op.getV()}, outs;
+  SmallVector<Value> replaced = {op.getDq(), op.getDk(), op.getDv()};
+  auto add = [&](Value gradient, Value operand) {
+    if (!gradient)
+      return false;
+    like.push_back(operand);
+    replaced.push_back(gradient);
+    return true;
+  };
+  auto auxNumber = [&](const Twine &role) -> int64_t {
+    return llvm::find(loop.getAuxRoles().getAsValueRange<StringAttr>(), role.str()) -
+           loop.getAuxRoles().getAsValueRange<StringAttr>().begin();
+  };
+  bool sinks = add(op.getDsinks(), op.getSinks());
+  if (add(op.getDbias(), op.getBias()))
+    auxGrads.push_back(auxNumber("bias"));
+  if (add(op.getDlogWeight(), op.getLogWeight()))
+    auxGrads.push_back(auxNumber("log_weight"));
+  for (auto [number, gradient] : llvm::zip(op.getGradCaptures(), op.getDcaptures()))
+    if (add(gradient, op.getCaptures()[number]))
+      auxGrads.push_back(auxNumber("capture" + Twine(number)));
+  for (Value value : like)
+    outs.push_back(tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, value),
+                                           cast<ShapedType>(value.getType()).getElementType()));
+  auto gradLoop = KeyLoopGradOp::create(
+      b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getOut(),
+      op.getLse(), op.getDout(), op.getDlse(), sinks ? op.getSinks() : Value(),
+      loop.getBlockTable(), loop.getAux(), outs, loop.getScaleAttr(), loop.getAuxRolesAttr(),
+      b.getDenseI64ArrayAttr(auxGrads), b.getDenseI64ArrayAttr({}), loop.getAxesAttr(),
+      loop.getScheduleAttr(), loop.getEqualLengthsAttr());
+  gradLoop.getRange().takeBody(loop.getRange());
+  gradLoop.getVisible().takeBody(loop.getVisible());
+  gradLoop.getScore().takeBody(loop.getScore());
+  b.eraseOp(loop);
+  if (!gradLoop.getScore().empty())
+    differentiateScore(b, gradLoop);
+  for (auto [result, old] : llvm::zip(gradLoop.getResults(), replaced)) {
+    Value value = result;
+    if (value.getType() != old.getType())
+      value = tensor::CastOp::create(b, loc, old.getType(), value);
+    b.replaceAllUsesWith(old, value);
+  }
+  b.eraseOp(op);
+  return gradLoop;
+}
+
 namespace {
 struct PlanKeysPass : public attn::impl::PlanKeysBase<PlanKeysPass> {
   void runOnOperation() override {
@@ -465,6 +526,11 @@ struct PlanKeysPass : public attn::impl::PlanKeysBase<PlanKeysPass> {
     SmallVector<AttentionOp> ops;
     getOperation().walk([&](AttentionOp op) { ops.push_back(op); });
     for (AttentionOp op : ops)
+      if (failed(planKeys(rewriter, op)))
+        return signalPassFailure();
+    SmallVector<AttentionGradOp> gradients;
+    getOperation().walk([&](AttentionGradOp op) { gradients.push_back(op); });
+    for (AttentionGradOp op : gradients)
       if (failed(planKeys(rewriter, op)))
         return signalPassFailure();
   }

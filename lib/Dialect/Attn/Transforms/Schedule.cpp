@@ -30,6 +30,13 @@ constexpr Row kTable[] = {
     {"neon", 16, 4, 8, 4, 64},        {"generic", 16, 2, 8, 4, 64},
 };
 
+/// The rows of gradients: blocks of strips * q_vectors vectors of queries, tiles
+/// of keys that with a block's queries stay in the inner caches.
+constexpr Row kGradTable[] = {
+    {"avx512bf16", 64, 3, 2, 8, 96}, {"avx512", 64, 3, 2, 8, 96}, {"avx2", 32, 3, 4, 4, 96},
+    {"sse4", 16, 3, 4, 4, 48},       {"neon", 16, 4, 4, 4, 64},   {"generic", 16, 2, 4, 4, 64},
+};
+
 /// One row for every GPU: four warps of 16 queries, and as many keys per tile as
 /// two stages of K and V fit into the 99 KiB of shared memory that every GPU since
 /// sm_80 has, next to the queries. Fragments are 8 keys wide.
@@ -60,6 +67,25 @@ struct SchedulePass : public attn::impl::ScheduleBase<SchedulePass> {
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
+      return signalPassFailure();
+    result = getOperation().walk([&](AttentionGradOp op) {
+      if (op.getSchedule())
+        return WalkResult::advance();
+      FailureOr<ScheduleAttr> schedule = chooseSchedule(op, isa);
+      if (failed(schedule)) {
+        if (StringRef(isa).starts_with("sm_"))
+          op.emitOpError() << "expects isa to be a CPU's (avx512bf16, avx512, avx2, sse4, neon, generic), but "
+                              "got '"
+                           << isa << "': gradients have no GPU kernels yet";
+        else
+          op.emitOpError() << "expects isa to be avx512bf16, avx512, avx2, sse4, neon or generic, but got '"
+                           << isa << "'";
+        return WalkResult::interrupt();
+      }
+      op.setScheduleAttr(*schedule);
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
       signalPassFailure();
   }
 };
@@ -77,4 +103,13 @@ FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionOp op, StringRef isa
   int64_t fewRows = 8;
   return ScheduleAttr::get(op.getContext(), isa, lanes, row->qVectors, row->strips, row->keyRows,
                            row->kvTile, fewRows, /*split_keys=*/1024);
+}
+
+FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionGradOp op, StringRef isa) {
+  const Row *row = llvm::find_if(kGradTable, [&](const Row &row) { return row.isa == isa; });
+  if (row == std::end(kGradTable))
+    return failure();
+  int64_t lanes = row->vectorBytes * 8 / op.getStateType().getWidth();
+  return ScheduleAttr::get(op.getContext(), isa, lanes, row->qVectors, row->strips, row->keyRows,
+                           row->kvTile, /*few_rows=*/0, /*split_keys=*/256);
 }

@@ -21,6 +21,8 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "llvm/ADT/SetVector.h"
+
 #include "attn/Dialect/Attn/IR/AttnDialect.h.inc"
 #include "attn/Dialect/Attn/IR/AttnEnums.h.inc"
 
@@ -37,6 +39,14 @@ enum AxisRole : int64_t { kBatch = 0, kHead = 1, kSeq = 2, kDim = 3 };
 /// True if `op` may stand in score_mod, mask_mod or a region of key_loop:
 /// speculatable arithmetic on scalars, attn.load and attn.yield.
 bool isAllowedInScalarRegion(Operation *op);
+
+/// True if a gradient can pass through `op` of a score_mod.
+bool isDifferentiable(Operation *op);
+
+/// The values of a score_mod on a way from `score`, or from a load of one of
+/// `tensors` (arguments of the block), to what it yields: those that have a
+/// gradient. A way ends at a comparison.
+llvm::SetVector<Value> findActive(Block &block, Value score, ArrayRef<Value> tensors);
 } // namespace mlir::attn
 
 #endif // ATTN_DIALECT_ATTN_IR_ATTN_H

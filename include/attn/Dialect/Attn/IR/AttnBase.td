@@ -30,7 +30,8 @@ def Attn_Dialect : Dialect {
     f32 (f64 for f64 inputs).
 
     Version log of the IR: 0.1: attention, merge_states, load, key_loop,
-    documents, block_table; attention gives scores and takes a prob_mod.
+    attention_grad, documents, block_table, key_loop_grad; attention gives
+    scores and takes a prob_mod.
   }];
   let useDefaultAttributePrinterParser = 1;
   let extraClassDeclaration = [{

@@ -2,8 +2,9 @@
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What attention means (attention, merge_states, load, yield) and how it is
-// computed, target-neutrally (documents, block_table, key_loop).
+// What attention means (attention, attention_grad, merge_states, load, yield) and
+// how it is computed, target-neutrally (documents, block_table, key_loop,
+// key_loop_grad).
 //===----------------------------------------------------------------------===//
 
 #ifndef ATTN_OPS_TD
@@ -21,6 +22,76 @@ def Attn_Float : AnyTypeOf<[F32, F64, F16, BF16], "f32, f64, f16 or bf16">;
 def Attn_FloatTensor : TensorOf<[F32, F64, F16, BF16]>;
 def Attn_I32Tensor : RankedTensorOf<[I32]>;
 def Attn_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef], "ranked tensor or memref">;
+
+//===----------------------------------------------------------------------===//
+// What attention and attention_grad share
+//===----------------------------------------------------------------------===//
+
+defvar attentionOperands = (ins
+    AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v,
+    Optional<AnyRankedTensor>:$bias,
+    Optional<AnyRankedTensor>:$mask_tensor,
+    Optional<AnyRankedTensor>:$q_lengths,
+    Optional<AnyRankedTensor>:$kv_lengths,
+    Optional<AnyRankedTensor>:$q_positions,
+    Optional<AnyRankedTensor>:$kv_positions,
+    Optional<AnyRankedTensor>:$q_segments,
+    Optional<AnyRankedTensor>:$kv_segments,
+    Optional<AnyRankedTensor>:$cu_q,
+    Optional<AnyRankedTensor>:$cu_kv,
+    Optional<AnyRankedTensor>:$prefix_lengths,
+    Optional<AnyRankedTensor>:$page_table,
+    Optional<AnyRankedTensor>:$log_weight,
+    Optional<AnyRankedTensor>:$sinks,
+    Variadic<AnyRankedTensor>:$captures);
+defvar attentionAttributes = (ins
+    OptionalAttr<Attn_MaskAttr>:$mask,
+    OptionalAttr<Attn_AlignmentAttr>:$align,
+    OptionalAttr<F64Attr>:$scale,
+    OptionalAttr<F64Attr>:$softcap,
+    OptionalAttr<I64Attr>:$page_size,
+    OptionalAttr<Attn_AxesAttr>:$axes);
+defvar scheduleAttribute = (ins OptionalAttr<Attn_ScheduleAttr>:$schedule);
+defvar attentionClauses = [{
+    $q `,` $k `,` $v
+    (`mask` $mask^)?
+    (`align` $align^)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`mask_tensor` `(` $mask_tensor^ `:` type($mask_tensor) `)`)?
+    (`q_lengths` `(` $q_lengths^ `:` type($q_lengths) `)`)?
+    (`kv_lengths` `(` $kv_lengths^ `:` type($kv_lengths) `)`)?
+    (`q_positions` `(` $q_positions^ `:` type($q_positions) `)`)?
+    (`kv_positions` `(` $kv_positions^ `:` type($kv_positions) `)`)?
+    (`q_segments` `(` $q_segments^ `:` type($q_segments) `)`)?
+    (`kv_segments` `(` $kv_segments^ `:` type($kv_segments) `)`)?
+    (`cu_q` `(` $cu_q^ `:` type($cu_q) `)`)?
+    (`cu_kv` `(` $cu_kv^ `:` type($cu_kv) `)`)?
+    (`prefix_lengths` `(` $prefix_lengths^ `:` type($prefix_lengths) `)`)?
+    (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
+    (`log_weight` `(` $log_weight^ `:` type($log_weight) `)`)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    (`captures` `(` $captures^ `:` type($captures) `)`)?
+    (`score_mod` $score_mod^)?
+    (`mask_mod` $mask_mod^)?
+  }];
+defvar attentionAccessors = [{
+    /// The axis order, default when the attribute is absent.
+    AxesAttr getAxesOrDefault();
+    /// Size of the axis with this role (0 batch, 1 head, 2 sequence, 3 dim),
+    /// kDynamic when not static. For paged k and v, role 0 is the page number
+    /// and role 2 the offset in the page.
+    int64_t getQDim(int64_t role);
+    int64_t getKDim(int64_t role);
+    int64_t getVDim(int64_t role);
+    /// scale, or 1/sqrt(D).
+    double getScaleValue();
+    bool isPaged() { return static_cast<bool>(getPageTable()); }
+    bool hasDocuments() { return getQSegments() || getCuQ(); }
+    /// True if the mask or a region reads logical positions of queries.
+    bool readsPositions();
+    /// f64 for f64 inputs, else f32.
+    FloatType getStateType();
+  }];
 
 //===----------------------------------------------------------------------===//
 // attention
@@ -102,56 +173,13 @@ def Attn_AttentionOp : Attn_Op<"attention", [
         -> tensor<?x8x?x64xf32>, tensor<?x8x?xf32>
     ```
   }];
-  let arguments = (ins
-    AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v,
-    Optional<AnyRankedTensor>:$bias,
-    Optional<AnyRankedTensor>:$mask_tensor,
-    Optional<AnyRankedTensor>:$q_lengths,
-    Optional<AnyRankedTensor>:$kv_lengths,
-    Optional<AnyRankedTensor>:$q_positions,
-    Optional<AnyRankedTensor>:$kv_positions,
-    Optional<AnyRankedTensor>:$q_segments,
-    Optional<AnyRankedTensor>:$kv_segments,
-    Optional<AnyRankedTensor>:$cu_q,
-    Optional<AnyRankedTensor>:$cu_kv,
-    Optional<AnyRankedTensor>:$prefix_lengths,
-    Optional<AnyRankedTensor>:$page_table,
-    Optional<AnyRankedTensor>:$log_weight,
-    Optional<AnyRankedTensor>:$sinks,
-    Variadic<AnyRankedTensor>:$captures,
-    OptionalAttr<Attn_MaskAttr>:$mask,
-    OptionalAttr<Attn_AlignmentAttr>:$align,
-    OptionalAttr<F64Attr>:$scale,
-    OptionalAttr<F64Attr>:$softcap,
-    OptionalAttr<I64Attr>:$page_size,
-    OptionalAttr<Attn_AxesAttr>:$axes,
-    OptionalAttr<Attn_ScoresKindAttr>:$scores_kind,
-    OptionalAttr<Attn_ScheduleAttr>:$schedule);
+  let arguments = !con(attentionOperands, attentionAttributes,
+                       (ins OptionalAttr<Attn_ScoresKindAttr>:$scores_kind), scheduleAttribute);
   let results = (outs AnyRankedTensor:$out, Optional<AnyRankedTensor>:$lse,
                       Optional<AnyRankedTensor>:$scores);
   let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod,
                         MaxSizedRegion<1>:$prob_mod);
-  let assemblyFormat = [{
-    $q `,` $k `,` $v
-    (`mask` $mask^)?
-    (`align` $align^)?
-    (`bias` `(` $bias^ `:` type($bias) `)`)?
-    (`mask_tensor` `(` $mask_tensor^ `:` type($mask_tensor) `)`)?
-    (`q_lengths` `(` $q_lengths^ `:` type($q_lengths) `)`)?
-    (`kv_lengths` `(` $kv_lengths^ `:` type($kv_lengths) `)`)?
-    (`q_positions` `(` $q_positions^ `:` type($q_positions) `)`)?
-    (`kv_positions` `(` $kv_positions^ `:` type($kv_positions) `)`)?
-    (`q_segments` `(` $q_segments^ `:` type($q_segments) `)`)?
-    (`kv_segments` `(` $kv_segments^ `:` type($kv_segments) `)`)?
-    (`cu_q` `(` $cu_q^ `:` type($cu_q) `)`)?
-    (`cu_kv` `(` $cu_kv^ `:` type($cu_kv) `)`)?
-    (`prefix_lengths` `(` $prefix_lengths^ `:` type($prefix_lengths) `)`)?
-    (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
-    (`log_weight` `(` $log_weight^ `:` type($log_weight) `)`)?
-    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
-    (`captures` `(` $captures^ `:` type($captures) `)`)?
-    (`score_mod` $score_mod^)?
-    (`mask_mod` $mask_mod^)?
+  let assemblyFormat = attentionClauses # [{
     (`prob_mod` $prob_mod^)?
     attr-dict `:` type($q) `,` type($k) `,` type($v) `->` type($out) (`,` type($lse)^)?
     (`scores` $scores_kind^)? (`:` type($scores)^)?
@@ -159,26 +187,103 @@ def Attn_AttentionOp : Attn_Op<"attention", [
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let hasCanonicalizer = 1;
-  let extraClassDeclaration = [{
-    /// The axis order, default when the attribute is absent.
-    AxesAttr getAxesOrDefault();
-    /// Size of the axis with this role (0 batch, 1 head, 2 sequence, 3 dim),
-    /// kDynamic when not static. For paged k and v, role 0 is the page number
-    /// and role 2 the offset in the page.
-    int64_t getQDim(int64_t role);
-    int64_t getKDim(int64_t role);
-    int64_t getVDim(int64_t role);
-    /// scale, or 1/sqrt(D).
-    double getScaleValue();
-    bool isPaged() { return static_cast<bool>(getPageTable()); }
-    bool hasDocuments() { return getQSegments() || getCuQ(); }
+  let extraClassDeclaration = attentionAccessors # [{
     /// True if something reads weights or scores of single pairs, after their sum
     /// is known.
     bool materialises() { return getScores() || !getProbMod().empty(); }
-    /// True if the mask or a region reads logical positions of queries.
-    bool readsPositions();
-    /// f64 for f64 inputs, else f32.
-    FloatType getStateType();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// attention_grad
+//===----------------------------------------------------------------------===//
+
+def Attn_AttentionGradOp : Attn_Op<"attention_grad", [
+    AttrSizedOperandSegments, AttrSizedResultSegments, IsolatedFromAbove, Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "Gradients of attention by its operands";
+  let description = [{
+    Given an `attn.attention` (the same operands, attributes and regions), its
+    results out and lse, and the gradients dout and dlse of a number by them,
+    gives the gradients of that number by q, k and v; on request also by bias,
+    log_weight, sinks and captured tensors:
+
+    ```
+    p(i,j)  = exp(s(i,j) - lse_i) where j is visible to i, else 0
+    delta_i = out_i . dout_i - dlse_i
+    ds(i,j) = p(i,j) * (dout_i . v_j - delta_i)
+    dv_j    = sum over i of p(i,j) * dout_i
+    dq_i    = scale * sum over j of dr(i,j) * k_j
+    dk_j    = scale * sum over i of dr(i,j) * q_i
+    ```
+
+    s is the score of `attn.attention`, and dr is ds times the derivative of s by
+    the scaled product (of softcap and score_mod). dbias sums ds over the axes
+    that broadcast, dlog_weight and dcaptures likewise over all pairs that read an
+    element; dsinks_h sums -exp(sink_h - lse_i) * delta_i. out and lse are taken
+    as given: nothing is computed twice, and no score matrix exists.
+
+    `capture_grads` lists which captured tensors dcaptures belong to.
+
+    **Preconditions**: those of `attn.attention` on what the ops share (attention_c1
+    to attention_c35), and
+    * out and dout are as attention's out (attention_grad_c1), lse and dlse as its
+      lse (attention_grad_c2)
+    * dq, dk and dv are of the types of q, k and v (attention_grad_c3)
+    * there is no page table (attention_grad_c4)
+    * dbias, dlog_weight and dsinks come with the operand that they belong to and
+      have its type (attention_grad_c5)
+    * capture_grads lists captured tensors of floats that score_mod takes, in
+      rising order, and dcaptures have their types (attention_grad_c6)
+    * on the way from the score, or such a captured tensor, to the result of
+      score_mod are only differentiable ops (attention_grad_c7)
+
+    **Postconditions**: a row that sees no key adds nothing to any gradient but
+    dsinks. A hidden pair adds nothing, whatever q, k, v and dout hold.
+
+    **Example**: one query, two keys with scores 0 and 0, values 1 and 3 (out = 2,
+    lse = ln 2) and dout = 1: p = 1/2 each, delta = 2, ds = -1/2 and 1/2, so that dv = 1/2
+    and 1/2.
+
+    ```mlir
+    %dq, %dk, %dv, %dbias = attn.attention_grad %q, %k, %v
+        mask <causal> bias(%bias : tensor<64x64xf32>)
+        out(%out : tensor<1x8x64x32xf32>) lse(%lse : tensor<1x8x64xf32>)
+        dout(%dout : tensor<1x8x64x32xf32>)
+        : tensor<1x8x64x32xf32>, tensor<1x2x64x32xf32>, tensor<1x2x64x32xf32>
+        -> tensor<1x8x64x32xf32>, tensor<1x2x64x32xf32>, tensor<1x2x64x32xf32>
+        dbias(tensor<64x64xf32>)
+    ```
+  }];
+  let arguments = !con(attentionOperands, (ins
+    AnyRankedTensor:$out, AnyRankedTensor:$lse, AnyRankedTensor:$dout,
+    Optional<AnyRankedTensor>:$dlse), attentionAttributes, scheduleAttribute, (ins
+    OptionalAttr<DenseI64ArrayAttr>:$capture_grads));
+  let results = (outs
+    AnyRankedTensor:$dq, AnyRankedTensor:$dk, AnyRankedTensor:$dv,
+    Optional<AnyRankedTensor>:$dbias, Optional<AnyRankedTensor>:$dlog_weight,
+    Optional<AnyRankedTensor>:$dsinks, Variadic<AnyRankedTensor>:$dcaptures);
+  let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod);
+  let assemblyFormat = attentionClauses # [{
+    `out` `(` $out `:` type($out) `)` `lse` `(` $lse `:` type($lse) `)`
+    `dout` `(` $dout `:` type($dout) `)`
+    (`dlse` `(` $dlse^ `:` type($dlse) `)`)?
+    attr-dict `:` type($q) `,` type($k) `,` type($v)
+    `->` type($dq) `,` type($dk) `,` type($dv)
+    (`dbias` `(` type($dbias)^ `)`)?
+    (`dlog_weight` `(` type($dlog_weight)^ `)`)?
+    (`dsinks` `(` type($dsinks)^ `)`)?
+    (`dcaptures` `(` type($dcaptures)^ `)`)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let hasCanonicalizer = 1;
+  let extraClassDeclaration = attentionAccessors # [{
+    /// The attention whose gradients these are, with results like `out` and
+    /// `lse`; the builder inserts it or leaves it detached.
+    AttentionOp makeForward(::mlir::OpBuilder &builder);
+    /// The captured tensors that have a gradient, by number.
+    ::llvm::ArrayRef<int64_t> getGradCaptures();
   }];
 }
 
@@ -445,6 +550,72 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     bool materialises() { return getScoresKind() || !getProb().empty(); }
     /// The aux operand with this role, or null.
     ::mlir::Value getAux(::llvm::StringRef role);
+    ::mlir::FloatType getStateType();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// key_loop_grad
+//===----------------------------------------------------------------------===//
+
+def Attn_KeyLoopGradOp : Attn_Op<"key_loop_grad", [
+    AttrSizedOperandSegments, IsolatedFromAbove,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "The key plan of a gradient";
+  let description = [{
+    Target-neutral form of one `attn.attention_grad`: the key plan of its
+    attention (`range`, `visible`, `score`, aux operands and their roles, as in
+    `attn.key_loop`), the results of that attention and their gradients, and
+
+    * `score_grad`: what a pair's score passes on. Arguments: s (the scaled
+      product), ds (the gradient by the score), b, h, g, i, j, Sq, Sk, then
+      `aux`. Yields the gradient by s, then for each entry of `scatters` a
+      gradient and the indices of the element of that aux operand that it is
+      added to. Empty when nothing is added to a score.
+
+    `outs` are dq, dk, dv, then dsinks if `sinks` is given, then one per entry of
+    `aux_grads`, which lists aux operands by number, in rising order. Elements of
+    an aux operand that broadcasts are summed: an index along an axis of size 1
+    means 0.
+
+    **Preconditions**: a role per aux operand (key_loop_grad_c1), outs as said
+    (key_loop_grad_c2), regions of the types above (key_loop_grad_c3).
+
+    **Example**: for a bias the region reads `%bias[%b, %h, %i, %j]` in `score`,
+    and `score_grad` yields `%ds, %ds, %b, %h, %i, %j`.
+  }];
+  let arguments = (ins
+    Attn_Buffer:$q, Attn_Buffer:$k, Attn_Buffer:$v,
+    Attn_Buffer:$out, Attn_Buffer:$lse, Attn_Buffer:$dout,
+    Optional<Attn_Buffer>:$dlse, Optional<Attn_Buffer>:$sinks,
+    Optional<Attn_Buffer>:$block_table,
+    Variadic<Attn_Buffer>:$aux,
+    Variadic<Attn_Buffer>:$outs,
+    F64Attr:$scale, StrArrayAttr:$aux_roles,
+    DenseI64ArrayAttr:$aux_grads, DenseI64ArrayAttr:$scatters,
+    OptionalAttr<Attn_AxesAttr>:$axes,
+    OptionalAttr<Attn_ScheduleAttr>:$schedule,
+    UnitAttr:$equal_lengths);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$range, MaxSizedRegion<1>:$visible,
+                        MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$score_grad);
+  let assemblyFormat = [{
+    `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)`
+    `state` `(` $out `,` $lse `,` $dout `:` type($out) `,` type($lse) `,` type($dout) `)`
+    (`dlse` `(` $dlse^ `:` type($dlse) `)`)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    (`block_table` `(` $block_table^ `:` type($block_table) `)`)?
+    `aux` $aux_roles (`(` $aux^ `:` type($aux) `)`)?
+    `outs` `(` $outs `:` type($outs) `)`
+    `range` $range
+    (`visible` $visible^)?
+    (`score` $score^)?
+    (`score_grad` $score_grad^)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
     ::mlir::FloatType getStateType();
   }];
 }
