@@ -84,7 +84,7 @@ class Feature:
         if self.scores:
             names, types = f"{names}, %scores", f"{types} scores {self.scores} : tensor<?x4x?x?x{dtype}>"
         twice = q.replace("x4x8x", "x4x16x")
-        body = re.sub(r"\bQ\b", q, self.body).replace("LSE", f"tensor<?x4x?x{state}>").replace("TWICE", twice)
+        body = re.sub(r"\bQ\b", q, re.sub(r"\bKV\b", k, self.body)).replace("LSE", f"tensor<?x4x?x{state}>").replace("TWICE", twice)
         computed, results = names, types
         types = re.sub(r" scores \w+ :", ",", types)
         if body:
@@ -188,6 +188,9 @@ SECTIONS: dict[str, list[Feature]] = {
                 "  %last, %l = attn.merge_states outs(%out, %q : Q, Q) lses(%lse, %lse : LSE, LSE) -> Q, LSE\n"),
         Feature("a second attention on the result", body=
                 "  %last = attn.attention %out, %out, %out mask <causal> : Q, Q, Q -> Q\n"),
+        Feature("`attn.attention_grad`", lse=True, body=
+                "  %last, %dk, %dv = attn.attention_grad %q, %k, %v out(%out : Q) lse(%lse : LSE) dout(%q : Q) "
+                ": Q, KV, KV -> Q, KV, KV\n"),
         Feature("arithmetic on tensors", body="  %last = arith.addf %q, %out : Q\n"),
         Feature("a loop over layers", body=
                 "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n  %c3 = arith.constant 3 : index\n"
@@ -208,10 +211,12 @@ CHOSEN = {"schedule"}
 
 def unlisted() -> set[str]:
     """Operands, attributes and regions of attn.attention that no row stands for."""
-    parts = r"def Attn_AttentionOp.*?let arguments = \(ins(.*?)\);.*?let regions = \(region(.*?)\);"
-    op = re.search(parts, OPS.read_text(), re.S)
-    assert op
-    there = set(re.findall(r"\$(\w+)", op[1] + op[2]))
+    text = OPS.read_text()
+    parts = [r"defvar attentionOperands = \(ins(.*?)\);", r"defvar attentionAttributes = \(ins(.*?)\);",
+             r"def Attn_AttentionOp.*?let regions = \(region(.*?)\);"]
+    found = [re.search(part, text, re.S) for part in parts]
+    assert all(found)
+    there = {name for match in found if match for name in re.findall(r"\$(\w+)", match[1])}
     listed = set().union(*(feature.covers() for rows in SECTIONS.values() for feature in rows))
     return there - listed - CHOSEN
 
