@@ -563,6 +563,8 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   g = e.rem(head, view.hkv);
   Value rowCount = e.mul(view.group, view.sq);
   openScratch(block.scratch, e.mul(e.ceilDiv(rowCount, kBlock), kBlock));
+  // A block's sums on one key have to fit a vector: two rows with two lanes of f64.
+  int64_t rows = std::min(kBlock, w);
   Value alone = e.cmp(arith::CmpIPredicate::eq, rowCount, e.idx(1));
   Value paddedCount = e.mul(e.ceilDiv(rowCount, kBlock), kBlock);
   e.loop(e.idx(0), e.select(alone, rowCount, paddedCount), 1, [&](Value r) { loadRow(r); });
@@ -579,7 +581,7 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
     e.when(
         alone, [&] { rowBlock(e.idx(0), 1, j0, count); },
         [&] {
-          e.loop(e.idx(0), rowCount, kBlock, [&](Value r) { rowBlock(r, kBlock, j0, count); });
+          e.loop(e.idx(0), rowCount, rows, [&](Value r) { rowBlock(r, rows, j0, count); });
         });
   });
   if (!guarded) {
