@@ -132,6 +132,20 @@ bool attn::assemblePtx(llvm::StringRef ptxas, DeviceCode &code, Fault &fault) {
         "expects " + ptxas.str() + " to assemble the kernels for " + code.arch +
             ", but got: " + (reason.empty() ? text.trim().str() : reason));
   readReport(text, code);
+  // Values that go to memory in the middle of a tile make a kernel that runs
+  // and disappoints; who wants it all the same says so.
+  if (!llvm::sys::Process::GetEnv("ATTN_ALLOW_SPILLS"))
+    for (const KernelReport &kernel : code.kernels)
+      if (kernel.spillStores || kernel.spillLoads)
+        return fault.set(
+            FaultClass::Compile,
+            "expects kernel '" + kernel.name +
+                "' to keep its values in registers on " + code.arch +
+                ", but got " + std::to_string(kernel.spillStores) +
+                " bytes of spill stores and " +
+                std::to_string(kernel.spillLoads) +
+                " of spill loads; shorten score_mod or mask_mod, or set "
+                "ATTN_ALLOW_SPILLS=1 for the slower kernel");
   auto made = llvm::MemoryBuffer::getFile(object);
   if (!made)
     return fault.set(FaultClass::Resource, "cannot read " + object.str().str());

@@ -75,8 +75,9 @@ def test_ptxas_of_a_package_is_found(packaged_ptxas, monkeypatch):
     assert compiler.installed_ptxas() != str(packaged_ptxas)
 
 
-def test_spills_are_told_and_no_error(tmp_path, monkeypatch):
-    """A slower kernel is better than none. The ptxas is a stand-in that reports some for one kernel."""
+@pytest.fixture
+def spilling_ptxas(tmp_path, monkeypatch):
+    """A stand-in that reports spills for one kernel."""
     ptxas = tmp_path / "ptxas"
     ptxas.write_text("""#!/bin/sh
 echo "ptxas info    : Compiling entry function 'attn_forward' for 'sm_80'"
@@ -88,6 +89,16 @@ while [ $# -gt 0 ]; do [ "$1" = -o ] && echo machine code > "$2"; shift; done
     ptxas.chmod(0o755)
     monkeypatch.setenv("ATTN_PTXAS", str(ptxas))
     monkeypatch.setenv("ATTN_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def test_spills_are_an_error_with_a_remedy(spilling_ptxas):
+    q = np.zeros((1, 1, 4, 40), np.float16)
+    with pytest.raises(attn.CompileError, match="220 bytes of spill stores.*ATTN_ALLOW_SPILLS=1"):
+        attn.compile(attn.attention, q, q, q, target="sm_80")
+
+
+def test_allowed_spills_are_told(spilling_ptxas, monkeypatch):
+    monkeypatch.setenv("ATTN_ALLOW_SPILLS", "1")
     q = np.zeros((1, 1, 4, 40), np.float16)
     text = attn.compile(attn.attention, q, q, q, target="sm_80").explain()
     assert "255 registers, 368 bytes spilled, 144 bytes of stack, 2 blocks of 128 threads" in text

@@ -56,7 +56,7 @@ bool generatePtx(mlir::ModuleOp lowered, llvm::StringRef arch, DeviceCode &code,
 std::string findPtxas(llvm::StringRef otherwise = "");
 
 /// Assembles code.ptx for code.arch by `ptxas` and reads what it says of the
-/// kernels.
+/// kernels. One that spills is a fault, unless ATTN_ALLOW_SPILLS is set.
 bool assemblePtx(llvm::StringRef ptxas, DeviceCode &code, Fault &fault);
 
 /// Puts the device code into the host's description of it and removes the

@@ -52,11 +52,11 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
            << "expects f32, f16 or bf16 on a GPU, but got f64; compile for the "
               "CPU or convert to f32";
   if (op.materialises())
-    return op.emitOpError()
-           << "expects neither scores nor prob_mod on a GPU, whose kernels never "
-              "hold the scores of a whole row, but got "
-           << (op.getScoresKind() ? "scores" : "prob_mod")
-           << "; compile for the CPU";
+    return op.emitOpError() << "expects neither scores nor prob_mod on a GPU, "
+                               "whose kernels never "
+                               "hold the scores of a whole row, but got "
+                            << (op.getScoresKind() ? "scores" : "prob_mod")
+                            << "; compile for the CPU";
   b.setInsertionPoint(op);
   Location loc = op.getLoc();
   Emit e(b, loc, op.getStateType(), /*lanes=*/0, /*hasFma=*/true,

@@ -44,6 +44,7 @@ ForwardShape::ForwardShape(const LoopView &host) {
   kAt = rows * qkPitch;
   vAt = kAt + 2 * kStage();
   sharedBytes = vAt + 2 * vStage();
+  fewRegisters = ep > (host.hasScore() ? 64 : 128);
 }
 
 /// What every GPU since sm_80 gives a block.
@@ -93,6 +94,7 @@ private:
     return e.toI32(e.rem(e.div(e.sub(j0, from), shape.kt), e.idx(2)));
   }
 
+  void bindRegions();
   Values scores(Value kAt);
   void scoresByFma(Value kAt, Values &acc);
   Values values(Value vAt, ArrayRef<Value> p, ArrayRef<Value> out);
@@ -129,6 +131,9 @@ private:
   Value task, split, b, h, g, i0, from, to;
   Value quad;               // this lane's place in its row, i32
   SmallVector<Value> slots; // this lane's two query slots, index
+  /// The plan's regions for each of the two; what no key takes part in is
+  /// written before the loop.
+  SmallVector<ScalarRegion> score, visible;
 };
 
 } // namespace
@@ -144,6 +149,7 @@ void ForwardKernel::copyRows(
     int64_t pitch, Value at, llvm::function_ref<LoopView::Row(Value)> locate,
     Value buffer,
     llvm::function_ref<Values(const LoopView::Row &, Value)> indices) {
+  Value thread = shape.fewRegisters ? warp.fresh(warp.thread()) : warp.thread();
   int64_t pieces = padded / shape.chunk, total = rowsAtMost * pieces;
   auto piece = [&](Value index, bool async) {
     // Eight lanes write at a time. They take one row where its pieces come in
@@ -197,7 +203,7 @@ void ForwardKernel::copyRows(
   };
   auto all = [&](bool async) {
     for (int64_t begin = 0; begin < total; begin += kThreads) {
-      Value index = warp.add(warp.thread(), begin);
+      Value index = warp.add(thread, begin);
       if (begin + kThreads <= total)
         piece(index, async);
       else
@@ -207,7 +213,7 @@ void ForwardKernel::copyRows(
   };
   auto slowly = [&] {
     e.loop(e.idx(0), e.idx(total), kThreads, [&](Value begin) {
-      Value index = warp.add(warp.thread(), e.toI32(begin));
+      Value index = warp.add(thread, e.toI32(begin));
       e.when(e.cmp(arith::CmpIPredicate::ult, index, warp.i32(total)),
              [&] { piece(index, false); });
     });
@@ -378,37 +384,55 @@ ForwardKernel::Values ForwardKernel::valuesByFma(Value vAt, ArrayRef<Value> p,
 // One tile
 //===----------------------------------------------------------------------===//
 
+void ForwardKernel::bindRegions() {
+  auto &op = const_cast<KeyLoopOp &>(host.op);
+  auto open = [&](Region &region, bool isScore,
+                  SmallVector<ScalarRegion> &forms) {
+    for (Value slot : slots) {
+      ScalarRegion &scalar = forms.emplace_back(region, isScore);
+      view.bindCommon(e, scalar, b, h, g);
+      scalar.bind(3, e.toI32(slot));
+      scalar.hoist(e);
+    }
+  };
+  if (host.hasScore())
+    open(op.getScore(), true, score);
+  if (host.hasVisible())
+    open(op.getVisible(), false, visible);
+}
+
 /// What the plan adds to the scores, and -inf for masked pairs.
 ForwardKernel::Values ForwardKernel::adjust(Value j0, ArrayRef<Value> s,
                                             Value tableFull) {
-  auto &op = const_cast<KeyLoopOp &>(host.op);
   Values result(s);
   if (host.hasScore() || host.scale <= 0)
     for (Value &x : result)
       x = e.fmul(x, e.num(host.scale, e.state));
   Value lastKey = e.toI32(e.sub(view.sk, e.idx(1)));
-  // Slot of the key of column c of fragment n; beyond the last key, the last.
-  auto keyAt = [&](int64_t n, int64_t c) -> Value {
-    Value j = warp.add(e.toI32(j0), warp.add(warp.mul(quad, 2), 8 * n + c));
-    return arith::MinSIOp::create(e.b, e.loc, j, lastKey);
+  // Slot of the key of column c of fragment n. The constant is added last: j0 +
+  // (2 quad + constant) would be one register per column, kept across the loop.
+  Value firstKey = warp.add(e.toI32(j0), warp.mul(quad, 2));
+  auto slotAt = [&](int64_t n, int64_t c) {
+    return warp.add(firstKey, 8 * n + c);
   };
+  // The same, and beyond the last key the last.
+  auto keyAt = [&](int64_t n, int64_t c) -> Value {
+    return arith::MinSIOp::create(e.b, e.loc, slotAt(n, c), lastKey);
+  };
+  // Both rows of a column at a time: what is read for its key dies early.
   auto each = [&](auto &&body) {
-    for (int64_t r = 0; r < 2; ++r)
-      for (int64_t n = 0; n < keyFragments(); ++n)
-        for (int64_t c = 0; c < 2; ++c)
+    for (int64_t n = 0; n < keyFragments(); ++n)
+      for (int64_t c = 0; c < 2; ++c)
+        for (int64_t r = 0; r < 2; ++r)
           body(r, n, c, result[4 * n + 2 * r + c]);
   };
-  auto form = [&](Region &region, bool isScore, int64_t r, int64_t n, int64_t c,
-                  Value x) {
-    ScalarRegion scalar(region, isScore);
-    view.bindCommon(e, scalar, b, h, g);
-    scalar.bind(3, e.toI32(slots[r]));
+  auto form = [&](ScalarRegion &scalar, int64_t n, int64_t c, Value x) {
     scalar.bind(4, keyAt(n, c));
     return scalar.finish(e, x);
   };
   if (host.hasScore())
     each([&](int64_t r, int64_t n, int64_t c, Value &x) {
-      x = form(op.getScore(), true, r, n, c, x);
+      x = form(score[r], n, c, x);
     });
   Value full = e.band(e.le(range.fullBegin, j0),
                       e.le(e.add(j0, shape.kt), e.min(range.fullEnd, to)));
@@ -418,13 +442,12 @@ ForwardKernel::Values ForwardKernel::adjust(Value j0, ArrayRef<Value> s,
       full, [&] { return result; },
       [&] {
         each([&](int64_t r, int64_t n, int64_t c, Value &x) {
-          Value j =
-              warp.add(e.toI32(j0), warp.add(warp.mul(quad, 2), 8 * n + c));
+          Value j = slotAt(n, c);
           Value keep =
               e.band(e.cmp(arith::CmpIPredicate::sge, j, e.toI32(range.begin)),
                      e.cmp(arith::CmpIPredicate::slt, j, e.toI32(to)));
           if (host.hasVisible())
-            keep = e.band(keep, form(op.getVisible(), false, r, n, c, {}));
+            keep = e.band(keep, form(visible[r], n, c, {}));
           x = e.select(keep, x, ninf());
         });
         return result;
@@ -622,6 +645,7 @@ KernelModule::Kernel ForwardKernel::emit(KernelModule &kernels) {
                          warp.add(warp.div(warp.lane(), 4), 8 * r));
     slots.push_back(e.min(e.add(i0, e.toIndex(row)), lastQuery));
   }
+  bindRegions();
   range =
       view.range(e, b, h, g, i0, e.min(e.add(i0, e.idx(shape.rows)), view.sq));
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), shape.kt);

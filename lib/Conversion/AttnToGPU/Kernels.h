@@ -48,6 +48,10 @@ struct ForwardShape {
   /// Two stages of each.
   int64_t kStage() const { return kt * qkPitch; }
   int64_t vStage() const { return kt * vPitch; }
+  /// Whether addresses are computed anew for each tile: the sums take ep / 2 of
+  /// 255 registers, and what is added to the scores is there before the
+  /// addition.
+  bool fewRegisters;
 };
 
 /// Lowers a block table to a kernel and its launch

@@ -25,6 +25,16 @@ void Warp::open(Value shared) {
   base = shared;
 }
 
+Value Warp::fresh(Value x) {
+  auto dialect =
+      LLVM::AsmDialectAttr::get(e.b.getContext(), LLVM::AsmDialect::AD_ATT);
+  return LLVM::InlineAsmOp::create(
+             e.b, e.loc, x.getType(), x, "mov.b32 $0, $1;", "=r,r",
+             /*has_side_effects=*/true, /*is_align_stack=*/false,
+             LLVM::TailCallKind::None, dialect, ArrayAttr())
+      .getResult(0);
+}
+
 Value Warp::shared(Value offset) {
   return LLVM::GEPOp::create(e.b, e.loc, base.getType(), e.b.getI8Type(), base,
                              ValueRange{offset});

@@ -46,6 +46,10 @@ public:
     return arith::RemUIOp::create(e.b, e.loc, x, i32(y));
   }
 
+  /// x (i32) by a road the optimiser cannot see: what is computed from it
+  /// within a loop is computed there, and takes no register around the loop.
+  Value fresh(Value x);
+
   // Shared memory.
   Value shared(Value offset);
   Value loadShared(Type type, Value offset, unsigned alignment);
