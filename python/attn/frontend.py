@@ -110,7 +110,7 @@ def attention(
     out: Any = None,
     num_threads: int | None = None,
     device: str | None = None,
-    _grad: "_GradRequest | None" = None,
+    _grad: Any = None,
 ) -> Any:
     """Computes softmax(scale * q k^T + ...) v, masked.
 
@@ -367,7 +367,7 @@ def attention(
     # ---- the kernel ----
     extra = [_tensor(c) for c in captures]
     if _grad is not None:
-        return _attention_grad(_grad, settings, (tq, tk, tv), operands, extra, num_threads)
+        return _grad.answer(settings, (tq, tk, tv), operands, extra, num_threads)
     key = (
         tq.head_signature,
         tk.head_signature,
@@ -414,6 +414,10 @@ class _GradRequest(NamedTuple):
     dout: Any
     dlse: Any
     wanted: tuple[str, ...]
+
+    def answer(self, *call: Any) -> "Gradients":
+        """The gradients of a call whose arguments `attention` has taken apart."""
+        return _attention_grad(self, *call)
 
 
 class Gradients(NamedTuple):
