@@ -80,7 +80,8 @@ from .tracing import power as pow
 
 __all__ = [
     "ArraySpec", "AttnError", "CacheError", "Causal", "CommError", "CompileError", "Device", "DeviceError", "Document",
-    "Full", "Gradients", "Mask", "MaskPicture", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError", "Timings", "Window",
+    "Full", "Gradients", "Mask", "MaskPicture", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError",
+    "Timings", "Window",
     "__version__", "abs", "attention", "attention_grad", "bool_", "cache", "capture", "ceil", "clamp", "compile",
     "cos", "device_report", "devices", "erf", "errors", "exp", "exp2", "explain", "flash_attn_func", "float32", "floor",
     "get_num_threads", "int32", "jit", "load", "log", "log1p", "log2", "logical_and",

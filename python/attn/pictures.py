@@ -207,9 +207,10 @@ def mask_picture(
         kv_length = table.shape[-1] * masks["page_size"]
     elif kv_length is None:
         kv_length = q_length
-    for name, number, least in (("q_length", q_length, 1), ("kv_length", kv_length, 1), ("heads", heads, 1), ("batch", batch, 1)):
-        if number < least:
-            raise ShapeError(f"mask_picture expects {name} to be at least {least}, but got {number}")
+    sizes = {"q_length": q_length, "kv_length": kv_length, "heads": heads, "batch": batch}
+    for name, number in sizes.items():
+        if number < 1:
+            raise ShapeError(f"mask_picture expects {name} to be at least 1, but got {number}")
     if not 0 <= entry < batch:
         raise ShapeError(f"mask_picture expects an entry of 0 to {batch - 1}, but got {entry}")
     if block is not None and (len(block) != 2 or min(block) < 1):
@@ -217,7 +218,8 @@ def mask_picture(
     pairs = batch * heads * q_length * kv_length
     if pairs > MOST_PAIRS:
         raise ShapeError(
-            f"mask_picture expects at most {MOST_PAIRS} pairs of queries and keys, heads and batch counted, but got {pairs}"
+            f"mask_picture expects at most {MOST_PAIRS} pairs of queries and keys, heads and batch "
+            f"counted, but got {pairs}"
         )
     kv_heads = heads if kv_heads is None else kv_heads
     q = np.zeros((batch, heads, q_length, 1), np.float32)

@@ -184,7 +184,7 @@ class Trial:
     def packed(self, **options):
         """The row in one of the documents of a packed axis."""
         all_ = self.company()
-        cu = [np.cumsum([0, *(x.shape[1] for x in xs)]).astype(np.int32) for xs in ([s.q for s in all_], [s.k for s in all_])]
+        cu = [np.cumsum([0, *self._lengths(all_, n)]).astype(np.int32) for n in (0, 1)]
         q, k, v = (np.concatenate([s[n] for s in all_], axis=1).transpose(1, 0, 2) for n in range(3))
         at = int(cu[0][self.place]) + self.i
         if self.config.masked:
@@ -294,7 +294,7 @@ def test_it_is_part_of_the_program_and_explained():
 def test_what_cannot_be_kept_is_refused():
     x = np.zeros((1, 1, 4, 8), np.float32)
     ids = np.zeros((1, 4), np.int32)
-    with pytest.raises(attn.ShapeError, match="expects documents as cu_seqlens_q and cu_seqlens_kv, but got q_segments"):
+    with pytest.raises(attn.ShapeError, match="as cu_seqlens_q and cu_seqlens_kv, but got q_segments"):
         attn.attention(x, x, x, q_segments=ids, batch_invariant=True)
     with pytest.raises(attn.ShapeError, match="expects arrays and a device of the CPU, but got emulated"):
         attn.attention(x, x, x, device="emulated", batch_invariant=True)

@@ -31,7 +31,10 @@ func.func @main(%q: tensor<?x?x?x16xT>, %k: tensor<?x?x?x16xT>, %v: tensor<?x?x?
 
 
 def arrays(dtype, queries: int, keys: int, heads: int = 2):
-    """q [1, 2 heads, queries, 16], k and v [1, heads, keys, 16]; sizes of numbers differ, so that sums feel their order."""
+    """q [1, 2 heads, queries, 16], k and v [1, heads, keys, 16].
+
+    Numbers of many sizes, so that sums feel their order.
+    """
     rng = np.random.default_rng(11)
 
     def numbers(h, s):
@@ -48,7 +51,8 @@ def tile(dtype):
 
 def invariant_tile(dtype):
     q, k, v = arrays(dtype, 5, 300)
-    return lambda n: attn.attention(q, k, v, causal="bottom_right", return_lse=True, num_threads=n, batch_invariant=True)
+    options = {"causal": "bottom_right", "return_lse": True, "batch_invariant": True}
+    return lambda n: attn.attention(q, k, v, num_threads=n, **options)
 
 
 def row_in_parts(dtype):
@@ -88,7 +92,9 @@ def merge(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16], ids=["f32", "bf16"])
-@pytest.mark.parametrize("kernel", [tile, invariant_tile, row_in_parts, guarded, block_table, whole_rows, gradient, merge])
+@pytest.mark.parametrize(
+    "kernel", [tile, invariant_tile, row_in_parts, guarded, block_table, whole_rows, gradient, merge]
+)
 def test_a_thousand_calls_give_the_same_bits(kernel, dtype):
     run = kernel(dtype)
 
@@ -113,5 +119,6 @@ def test_the_guarded_form_ran():
     plan = attn.compile(attn.attention, x, x, x, mask=attn.spec((1, 1, None, None), "i1"))
     q, k, v = arrays(np.float32, 60, 90)
     v[:, :, 70:] = np.inf
+    before = plan._program.kernel.counters["guard_recomputations"]
     plan.run(q, k, v, np.broadcast_to(np.arange(90) < 70, (1, 1, 60, 90)))
-    assert "guard recomputations: 0" not in plan.explain() and "guard recomputations" in plan.explain()
+    assert plan._program.kernel.counters["guard_recomputations"] > before

@@ -36,6 +36,14 @@ def patches(heads):
     return (kinds == 1) | ((kinds == 2) & (np.random.default_rng(5).random(kinds.shape) < 0.5))
 
 
+def counts_of_a_run(plan, heads, sq, sk, *operands):
+    """What a plan's counters gain by one run; other tests may have run the same program."""
+    kernel = plan._program.kernel
+    before = dict(kernel.counters)
+    plan.run(*(np.ones((1, heads, n, 16), np.float32) for n in (sq, sk, sk)), *operands)
+    return {name: count - before[name] for name, count in kernel.counters.items()}
+
+
 I, J = positions(190, 340)
 CASES = {
     "causal": (dict(causal="top_left"), J <= I),
@@ -79,8 +87,7 @@ def test_counts_are_those_of_the_plans_block_table(heads):
     mask = patches(heads)[None]
     q = attn.spec((None, None, None, 16), "f32")
     plan = attn.compile(attn.attention, q, q, q, mask=attn.spec((1, 1 if heads == 1 else None, None, None), "i1"))
-    plan.run(*(np.ones((1, heads, n, 16), np.float32) for n in (288, 768, 768)), mask)
-    counted = plan._program.kernel.counters
+    counted = counts_of_a_run(plan, heads, 288, 768, mask)
     picture = attn.mask_picture(288, 768, heads=heads, mask=mask)
     assert len(picture.blocks) == heads and len(set(map(str, picture.blocks))) == heads  # heads differ
     for head, panel in enumerate(picture.blocks):
@@ -96,9 +103,7 @@ def test_counts_are_the_tiles_of_a_run(options):
     heads = 2
     q = attn.spec((None, None, None, 16), "f32")
     plan = attn.compile(attn.attention, q, q, q, **options)
-    before = dict(plan._program.kernel.counters)
-    plan.run(*(np.ones((1, heads, n, 16), np.float32) for n in (190, 340, 340)))
-    counted = {k: v - before[k] for k, v in plan._program.kernel.counters.items()}
+    counted = counts_of_a_run(plan, heads, 190, 340)
     picture = attn.mask_picture(190, 340, heads=heads, **options)
     assert picture.titles == ("all heads",)
     counts = picture.counts[0]
