@@ -122,6 +122,7 @@ SECTIONS: dict[str, list[Feature]] = {
         Feature("`lse`", lse=True),
         *(Feature(f"`scores`, `{kind}`", scores=kind, uses=("scores_kind",))
           for kind in ("product", "softcapped", "score", "weight")),
+        Feature("`batch_invariant`", attrs="batch_invariant", uses=("batch_invariant",)),
         Feature("`axes`: sequence before heads", q="?x?x4", kv="?x?x2",
                 attrs="axes = #attn.axes<q = [b, i, hq, d], k = [b, j, hkv, d], v = [b, j, hkv, e]>"),
         Feature("`axes`: the width not last", q="?x4", kv="?x2", dims="{lead}x{width}x?",

@@ -144,7 +144,8 @@ static llvm::json::Object describe(KeyLoopOp op) {
       {"scale", op.getScale().convertToDouble()},
       {"lse", op.getOuts().size() > 1},
       {"scores", op.getScoresKind()
-                     ? llvm::json::Value(mlir::attn::stringifyScoresKind(*op.getScoresKind()))
+                     ? llvm::json::Value(
+                           mlir::attn::stringifyScoresKind(*op.getScoresKind()))
                      : llvm::json::Value(nullptr)},
       {"prob_mod", !op.getProb().empty()},
       {"reads", std::move(reads)},
@@ -153,6 +154,7 @@ static llvm::json::Object describe(KeyLoopOp op) {
                         ? llvm::json::Value(op.getPageSize().value_or(0))
                         : llvm::json::Value(nullptr)},
       {"equal_lengths", op.getEqualLengths()},
+      {"batch_invariant", op.getBatchInvariant()},
       {"mask", op.getVisible().empty() ? "none" : "per pair"},
       {"block_table", describeTable(op)},
       {"score", op.getScore().empty() ? "scale only" : "changed"}};
@@ -188,7 +190,8 @@ llvm::json::Array attn::capi::describeKeyLoops(mlir::ModuleOp planned,
 }
 
 /// The schedule in words: those of vectors and strips, or of blocks and warps.
-static std::string scheduleNote(const llvm::json::Object &schedule) {
+static std::string scheduleNote(const llvm::json::Object &schedule,
+                                bool invariant) {
   auto get = [&](const char *key) {
     return schedule.getInteger(key).value_or(0);
   };
@@ -204,14 +207,40 @@ static std::string scheduleNote(const llvm::json::Object &schedule) {
                get("lanes") * get("q_vectors"), get("kv_tile"), get("few_rows"),
                get("split_keys"), isa)
         .str();
+  std::string few =
+      invariant
+          ? llvm::formatv("up to {0} rows take blocks of {1} queries",
+                          get("few_rows"), get("lanes"))
+                .str()
+          : llvm::formatv(
+                "up to {0} rows take the row kernel, in parts of {1} keys",
+                get("few_rows"), get("split_keys"))
+                .str();
   return llvm::formatv("blocks of {0} queries ({1} vectors of {2} lanes x {3} "
-                       "strips), {4} keys at a time, tiles of {5} keys; up to "
-                       "{6} rows take the row kernel, in parts of {7} keys "
-                       "(schedule of {8})",
+                       "strips), {4} keys at a time, tiles of {5} keys; {6} "
+                       "(schedule of {7})",
                        queries, get("q_vectors"), get("lanes"), get("strips"),
-                       get("kv_tile"), get("key_rows"), get("few_rows"),
-                       get("split_keys"), isa)
+                       get("kv_tile"), get("key_rows"), few, isa)
       .str();
+}
+
+/// That a row's bits are its own, and what that costs this loop.
+static std::string invariantNote(const llvm::json::Object &loop) {
+  std::string note =
+      "batch invariant: a row's bits depend on its own query, keys and masks "
+      "alone. That costs: a few rows take the tile kernel, whose keys are not "
+      "split among threads, and the running maximum may not lag";
+  const llvm::json::Object *schedule = loop.getObject("schedule");
+  bool bf16 = loop.getString("q").value_or("").contains("xbf16>");
+  if (bf16 && schedule &&
+      schedule->getString("isa").value_or("") == "avx512bf16")
+    note += "; products are those of f32, not of pairs of bf16";
+  for (const llvm::json::Value &role : *loop.getArray("reads"))
+    if (role.getAsString() == "cu_kv")
+      note +=
+          "; tiles start at each document's first key, so that every "
+          "document ends with a tile of its own, and there is no block table";
+  return note;
 }
 
 std::vector<std::string>
@@ -222,6 +251,7 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
     std::string head = llvm::formatv("attention {0}: ", number).str();
     auto kind = loop.getString("scores");
     bool weighs = loop.getBoolean("prob_mod").value_or(false);
+    bool invariant = loop.getBoolean("batch_invariant").value_or(false);
     if (kind || weighs)
       notes.push_back(head + "materialises: " +
                       (kind ? "the result scores (" + kind->str() +
@@ -231,7 +261,9 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
                       (weighs ? "prob_mod needs a row's weights as a whole" : "") +
                       "; every query takes the kernel of whole rows, without tiles");
     else if (const llvm::json::Object *schedule = loop.getObject("schedule"))
-      notes.push_back(head + scheduleNote(*schedule));
+      notes.push_back(head + scheduleNote(*schedule, invariant));
+    if (invariant)
+      notes.push_back(head + invariantNote(loop));
     if (const llvm::json::Object *range = loop.getObject("range"))
       notes.push_back(
           head +

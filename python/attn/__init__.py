@@ -46,6 +46,8 @@ from .frontend import (
 )
 from .functions import ArraySpec, compile, explain, jit, spec
 from .masks import Causal, Document, Full, Mask, Prefix, Window
+from .pictures import MaskPicture, mask_picture
+from .timings import Timings
 from .tracing import absolute as abs
 from .tracing import boolean as bool_
 from .tracing import (
@@ -78,11 +80,12 @@ from .tracing import power as pow
 
 __all__ = [
     "ArraySpec", "AttnError", "CacheError", "Causal", "CommError", "CompileError", "Device", "DeviceError", "Document",
-    "Full", "Gradients", "Mask", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError", "Window",
+    "Full", "Gradients", "Mask", "MaskPicture", "NumericError", "Plan", "Prefix", "ResourceError", "ShapeError",
+    "Timings", "Window",
     "__version__", "abs", "attention", "attention_grad", "bool_", "cache", "capture", "ceil", "clamp", "compile",
     "cos", "device_report", "devices", "erf", "errors", "exp", "exp2", "explain", "flash_attn_func", "float32", "floor",
     "get_num_threads", "int32", "jit", "load", "log", "log1p", "log2", "logical_and",
-    "logical_not", "logical_or", "masks", "maximum", "merge_states", "minimum", "pow", "rsqrt",
+    "logical_not", "logical_or", "mask_picture", "masks", "maximum", "merge_states", "minimum", "pow", "rsqrt",
     "scaled_dot_product_attention", "set_num_threads", "sigmoid", "sin", "spec", "sqrt", "tanh",
     "tracing", "where",
 ]  # fmt: skip

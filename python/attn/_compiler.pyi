@@ -19,4 +19,7 @@ def interpret(program: str | bytes, entry: str, args: Sequence[int], results: Se
 def interpret_shapes(
     program: str | bytes, entry: str, args: Sequence[int], total_rank: int
 ) -> list[int]: ...
+def compile_times() -> str:
+    """Seconds by stage of this thread's last compilation, as JSON; '' before the first."""
+
 def fingerprint() -> str: ...

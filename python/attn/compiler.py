@@ -24,6 +24,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar
 from . import _build, _runtime, cache, ir
 from .device import is_gpu_target
 from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeError
+from .timings import Timings
 
 __all__ = ["Options", "Program", "program"]
 
@@ -210,6 +211,7 @@ class Program:
       arguments, results: the signature, with the arguments' names in `names`.
       source: ``"compiled"`` or ``"disk"``; ``"file"`` for a loaded package.
       seconds: what finding or compiling it took.
+      times: where that went, in seconds by stage (see `Plan.timings`).
     """
 
     def __init__(
@@ -223,6 +225,7 @@ class Program:
         self.entry = entry
         self.package = package
         self.seconds = 0.0
+        self.times: dict[str, float] = {}
         self.description = json.loads(kernel.json)
         found = [e for e in self.description["entries"] if e["name"] == entry]
         if not found:
@@ -260,6 +263,7 @@ def program(text: str | bytes, options: Options = Options(), entry: str = "main"
             start = time.perf_counter()
             found = _find(text, options.checked(), entry)
             found.seconds = time.perf_counter() - start
+            found.times["other"] = max(0.0, found.seconds - sum(found.times.values()))
             counters[found.source] += 1
             _programs[key] = found
     return found
@@ -269,9 +273,12 @@ def _find(text: str | bytes, options: Options, entry: str) -> Program:
     store = cache.default_cache()
     if store is None:
         return interruptible(lambda: _compile(text, options, entry))
+    start = time.perf_counter()
     key = cache_key(text, options)
     found = _from_disk(store, key, text, options, entry)
+    looked = time.perf_counter() - start
     if found is not None:
+        found.times["cache"] = looked - found.times["load"]
         return found
 
     def build() -> Program:
@@ -282,7 +289,9 @@ def _find(text: str | bytes, options: Options, entry: str) -> Program:
                 if found is not None:
                     return found
             made = _compile(text, options, entry)
+            start = time.perf_counter()
             store.store(key, made.package)
+            made.times["cache"] = looked + time.perf_counter() - start
             return made
 
     return interruptible(build)
@@ -310,7 +319,14 @@ def _compile(text: str | bytes, options: Options, entry: str) -> Program:
         path = os.path.join(folder, "package.so")
         target = None if options.target == "host" else options.target
         ptxas = installed_ptxas() if is_gpu_target(options.target) else ""
+        start = time.perf_counter()
         compiler.compile_to_file(text, path, target, options.opt_level, options.verify, ptxas)
+        seconds = time.perf_counter() - start
+        # The same thread compiled, so these are its times.
+        times: dict[str, float] = json.loads(compiler.compile_times())
+        del times["total"]
+        # Contexts, dialects and the first use of LLVM lie between the stages.
+        times["set up"] = max(0.0, seconds - sum(times.values()))
         with open(path, "rb") as f:
             package = f.read()
     except OSError as e:
@@ -319,7 +335,9 @@ def _compile(text: str | bytes, options: Options, entry: str) -> Program:
         raise ResourceError(f"cannot write a package: {e.strerror or e}") from e
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return open_package(package, text, options, "compiled", entry)
+    made = open_package(package, text, options, "compiled", entry)
+    made.times.update(times)
+    return made
 
 
 def open_package(
@@ -330,6 +348,7 @@ def open_package(
     The bytes that were checked are the ones that are loaded: they go to a
     private file that nobody else can reach, and whose name goes at once.
     """
+    start = time.perf_counter()
     first: Exception | None = None
     # A temporary folder may be full, or mounted so that nothing in it can be
     # executed; then the next place is tried.
@@ -344,7 +363,9 @@ def open_package(
             with open(path, "wb") as f:
                 f.write(package)
             kernel = _runtime.Kernel(path, entry)
-            return Program(text, options, kernel, source, entry, package)
+            made = Program(text, options, kernel, source, entry, package)
+            made.times["load"] = time.perf_counter() - start
+            return made
         except OSError as e:  # CacheError is one, too
             first = first or e
         finally:
@@ -518,8 +539,22 @@ class Plan:
 
         return interruptible(emit)
 
-    def explain(self) -> str:
-        """Why the plan is as it is, and what its runs did so far, as text."""
+    def timings(self) -> Timings:
+        """What it took until the plan could run, in milliseconds by stage.
+
+        The numbers are those of the first time that this process asked for the
+        program: a plan from the cache on disk has neither passes nor code generation,
+        and later plans of the same program repeat them.
+        """
+        p = self._program
+        return Timings({s: seconds * 1e3 for s, seconds in p.times.items()}, p.source)
+
+    def explain(self, timings: bool = False) -> str:
+        """Why the plan is as it is, and what its runs did so far, as text.
+
+        Args:
+          timings: add the table of `timings`.
+        """
         p = self._program
         d = p.description
         lines = [
@@ -533,6 +568,8 @@ class Plan:
         # Kernels of a GPU count no tiles; on the emulator attn.device_report() does.
         counted = {k: v for k, v in p.kernel.counters.items() if not d.get("arch") or k == "guard_recomputations"}
         lines += [f"  {k.replace('_', ' ')}: {v}" for k, v in counted.items()]
+        if timings:
+            lines += [f"  {line}" for line in str(self.timings()).split("\n")]
         return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> None:

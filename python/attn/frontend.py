@@ -61,6 +61,7 @@ class Settings(NamedTuple):
     mask_mod: tracing.Record | None
     #: The mask_mod is the document test of its captured array.
     fold_document: bool
+    batch_invariant: bool = False
 
 
 class _Kernel(NamedTuple):
@@ -105,10 +106,11 @@ def attention(
     align: str | None = None,
     layout: str = "bhsd",
     return_lse: bool = False,
+    batch_invariant: bool = False,
     out: Any = None,
     num_threads: int | None = None,
     device: str | None = None,
-    _grad: "_GradRequest | None" = None,
+    _grad: Any = None,
 ) -> Any:
     """Computes softmax(scale * q k^T + ...) v, masked.
 
@@ -150,6 +152,10 @@ def attention(
       layout: ``"bhsd"``, ``"bshd"`` or ``"thd"`` (packed ``[T, H, D]`` with
         cu_seqlens) of q, k, v and the result.
       return_lse: also return the log-sum-exp.
+      batch_invariant: the bits of a row are then its own: the same alone, in a padded
+        batch (kv_lengths), among packed documents (cu_seqlens) and over pages, for any
+        batch size, number of heads and number of threads. On the CPU, without segments
+        and gradients; slower for a few queries (`attn.explain` says what it costs).
       out: where to write the result (with return_lse a pair); it must not
         overlap an input.
       num_threads: how many threads to use, see `attn.set_num_threads`.
@@ -174,6 +180,11 @@ def attention(
     if "torch" in sys.modules and _requires_grad(q, k, v, bias, log_weight, sinks):
         from . import torch_grad
 
+        if batch_invariant:
+            raise ShapeError(
+                "batch_invariant expects tensors without gradients, but got some that require "
+                "grad: dk and dv are sums over rows; call attention under torch.no_grad()"
+            )
         return torch_grad.attention(
             q, k, v, mask=mask, bias=bias, causal=causal, window=window, scale=scale,
             softcap=softcap, sinks=sinks, log_weight=log_weight, q_lengths=q_lengths,
@@ -210,7 +221,7 @@ def attention(
     if plain and type(tq) is _Tensor and not isinstance(window, list):
         fast_key = (
             tq.head_signature, tk.head_signature, tv.head_signature, code, causal, window,
-            scale, softcap, align, return_lse, device,
+            scale, softcap, align, return_lse, device, batch_invariant,
         )  # fmt: skip
         kernel = _fast.get(fast_key)
         if kernel is not None and (not kernel.equal_lengths or tq.size(2) == tk.size(2)):
@@ -287,7 +298,8 @@ def attention(
         if mask_record.document is not None:
             array = more[mask_record.document]
             fold_document = (
-                _document_folds(array, tq, tk)
+                not batch_invariant
+                and _document_folds(array, tq, tk)
                 and mask_text in (None, "full", "causal")
                 and window is None
                 and align != "bottom_right"
@@ -335,7 +347,10 @@ def attention(
         score_record,
         mask_record,
         fold_document,
+        bool(batch_invariant),
     )
+    if batch_invariant:
+        _check_invariant(settings, operands, device)
     if type(tq) is not _Tensor:
         if _grad is not None:
             raise CompileError(
@@ -352,7 +367,7 @@ def attention(
     # ---- the kernel ----
     extra = [_tensor(c) for c in captures]
     if _grad is not None:
-        return _attention_grad(_grad, settings, (tq, tk, tv), operands, extra, num_threads)
+        return _grad.answer(settings, (tq, tk, tv), operands, extra, num_threads)
     key = (
         tq.head_signature,
         tk.head_signature,
@@ -399,6 +414,10 @@ class _GradRequest(NamedTuple):
     dout: Any
     dlse: Any
     wanted: tuple[str, ...]
+
+    def answer(self, *call: Any) -> "Gradients":
+        """The gradients of a call whose arguments `attention` has taken apart."""
+        return _attention_grad(self, *call)
 
 
 class Gradients(NamedTuple):
@@ -450,6 +469,11 @@ def attention_grad(
                 f"grads expects names among {', '.join(known)}, but got {name!r}"
                 + (" (q, k and v always have one)" if name in ("q", "k", "v") else "")
             )
+    if options.pop("batch_invariant", False):
+        raise ShapeError(
+            "attention_grad expects no batch_invariant, but got it: dk and dv are sums over rows; "
+            "attention itself may have it"
+        )
     for name in ("return_lse", "device"):
         if options.pop(name, None):
             raise ShapeError(f"attention_grad expects no {name}, but got one"
@@ -571,6 +595,23 @@ def _operand(role: str, value: Any) -> Any:
         for _ in range(high - rank):
             t = t.insert(1 if role == "page_table" else 0)
     return t
+
+
+def _check_invariant(
+    settings: Settings, operands: Sequence[tuple[str, Any]], device: str | None
+) -> None:
+    """Refuses what batch_invariant cannot keep to, in the words of a call."""
+    roles = {role for role, _ in operands}
+    if device is not None and device != "cpu":
+        raise ShapeError(
+            f"batch_invariant expects arrays and a device of the CPU, but got {device}: the GPU "
+            'kernels have no such form yet; leave it out, or pass device="cpu"'
+        )
+    if "q_segments" in roles:
+        raise ShapeError(
+            "batch_invariant expects documents as cu_seqlens_q and cu_seqlens_kv, but got "
+            "q_segments: where a segment's keys lie follows from the others"
+        )
 
 
 def _check_equal(
@@ -756,6 +797,7 @@ def describe(
         score,
         mask,
         s.return_lse,
+        batch_invariant=s.batch_invariant,
     )
     return op, equal, ask
 
@@ -920,6 +962,8 @@ def flash_attn_func(
     alibi_slopes: Any = None,
     deterministic: bool = False,
     return_attn_probs: bool = False,
+    *,
+    batch_invariant: bool = False,
 ) -> Any:
     """flash_attn.flash_attn_func: ``[B, S, H, D]`` and bottom-right alignment.
 
@@ -935,6 +979,7 @@ def flash_attn_func(
       alibi_slopes: ``float32[H]`` or ``[B, H]``; adds -slope * |distance|.
       deterministic: attn always is.
       return_attn_probs: must be False.
+      batch_invariant: see `attention`.
 
     Returns:
       ``[B, Sq, Hq, D]`` of q's dtype and library.
@@ -960,6 +1005,7 @@ def flash_attn_func(
         ),
         softcap=softcap or None,
         score_mod=None if alibi_slopes is None else _alibi(alibi_slopes),
+        batch_invariant=batch_invariant,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ for causal=True) is checked at each call.
 from __future__ import annotations
 
 import functools
+import time
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from . import _runtime, compiler, frontend, ir, masks, tracing
@@ -21,6 +22,7 @@ from .compiler import Options, Plan, Program, as_tensors
 from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import TensorType
+from .timings import Timings
 
 __all__ = ["ArraySpec", "compile", "explain", "jit", "spec"]
 
@@ -371,6 +373,8 @@ class _Traced(NamedTuple):
     order: list[tuple[str, int]]
     constants: list[Any]
     equal: list[tuple[_Symbol, _Symbol, str]]
+    #: What tracing took, in seconds.
+    seconds: float = 0.0
 
     def fits(self, tensors: Sequence[Any]) -> str | None:
         """None when the sizes meet the requirements, else the complaint."""
@@ -387,6 +391,7 @@ def _trace(
     call: Callable[[Callable[..., Any], Sequence[ArrayTracer]], Any],
 ) -> _Traced:  # fmt: skip
     """Traces a function whose array arguments are (name, dtype, sizes)."""
+    start = time.perf_counter()
     r = _Recorder()
     inputs = [r.add_argument(n, d, s) for n, d, s in arrays]
     result = call(function, inputs)
@@ -414,7 +419,7 @@ def _trace(
         i = place[name]
         order.append(("argument", i) if i < count else ("constant", i - count))
     # Sizes of arguments and constants are looked up by one number.
-    return _Traced(text, order, r.constants, r.equal)
+    return _Traced(text, order, r.constants, r.equal, time.perf_counter() - start)
 
 
 class _Bound(NamedTuple):
@@ -587,6 +592,11 @@ class _BoundPlan(Plan):
         named = {i: n for (kind, i), n in zip(order, bound.program.names) if kind == "argument"}
         self._names = [named[i] for i in range(len(named))]
 
+    def timings(self) -> Timings:
+        """`Plan.timings`, tracing included."""
+        rest = super().timings()
+        return Timings({"trace": self._bound.traced.seconds * 1e3, **rest}, rest.source)
+
     def oracle(self, *args: Any) -> Any:
         return super().oracle(*self._bound.arrange(as_tensors(args)))
 
@@ -704,6 +714,6 @@ def compile(
     return _BoundPlan(_bind(_trace(function, described, call), options, device))
 
 
-def explain(what: Any, *args: Any, **named: Any) -> str:
+def explain(what: Any, *args: Any, timings: bool = False, **named: Any) -> str:
     """Says how a function would run on such arguments; see `Plan.explain`."""
-    return compile(what, *args, **named).explain()
+    return compile(what, *args, **named).explain(timings)

@@ -63,6 +63,7 @@ class Attention(NamedTuple):
     prob_mod: tuple[Region, Sequence[int]] | None = None
     scores: str | None = None
     axes: str | None = None
+    batch_invariant: bool = False
 
     @property
     def results(self) -> tuple[TensorType, ...]:
@@ -124,6 +125,8 @@ class Attention(NamedTuple):
             attributes.append(f"axes = {self.axes}")
         if self.schedule is not None:
             attributes.append(f"schedule = {self.schedule}")
+        if self.batch_invariant:
+            attributes.append("batch_invariant")
         return attributes
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from typing import Any, Iterable, Mapping, Union
 
+from . import drawing
 from .errors import ShapeError
 
 __all__ = ["Causal", "Document", "Full", "Mask", "Prefix", "Window"]
@@ -138,7 +139,7 @@ class Mask:
     ) -> str:
         """Draws the mask: a line per query, ``#`` where it sees the key."""
         rows = self.dense(q_length, kv_length, align=align)
-        return "\n".join("".join("#" if x else "." for x in row) for row in rows)
+        return "\n".join(drawing.text(rows, ".#"))
 
     def _repr_svg_(self) -> str:
         size, cell = 16, 10
@@ -151,19 +152,12 @@ class Mask:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side + 16}"'
             f' viewBox="0 0 {side} {side + 16}">',
-            f'<rect width="{side}" height="{side}" fill="#f2f2f2"/>',
+            f'<rect width="{side}" height="{side}" fill="{drawing.CELL_COLOURS[0]}"/>',
         ]
-        for i, row in enumerate(self.dense(size)):
-            for j, seen in enumerate(row):
-                if seen:
-                    parts.append(
-                        f'<rect x="{j * cell}" y="{i * cell}" width="{cell - 1}"'
-                        f' height="{cell - 1}" fill="#2c6fbb"/>'
-                    )
-        label = repr(self).replace("&", "&amp;").replace("<", "&lt;")
+        parts += drawing.cells(self.dense(size), cell, ("", drawing.CELL_COLOURS[2]))
         parts.append(
             f'<text x="0" y="{side + 12}" font-size="10" font-family="monospace">'
-            f"{label}</text></svg>"
+            f"{drawing.escape(repr(self))}</text></svg>"
         )
         return "".join(parts)
 

@@ -222,5 +222,6 @@ NB_MODULE(_compiler, m) {
         return dims;
       },
       "program"_a, "entry"_a, "args"_a, "total_rank"_a);
+  m.def("compile_times", [] { return std::string(attnCompileTimes()); });
   m.def("fingerprint", [] { return attnCompilerFingerprint(); });
 }

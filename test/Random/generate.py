@@ -106,6 +106,7 @@ class Program:
         self.prob_mod = ""
         if not self.gpu and not self.grad:
             self.draw_materialised()
+            self.draw_invariant()
         if self.grad:
             self.arg("g", self.dtype, self.out_dims, '"normal", [1.0]')
             if self.chance(0.4):
@@ -230,6 +231,12 @@ class Program:
             region = self.region("prob_mod", "s", [f"%some = arith.constant 0.125 : {t}", f"%r = {line} : {t}",
                                                    f"attn.yield %r : {t}"])
             self.prob_mod = region.replace("%s: ", "%p: ", 1)
+
+    def draw_invariant(self) -> None:
+        """A stream of its own: the programs of a seed stay what they are without it."""
+        can = not (self.scores or self.prob_mod or "q_segments" in self.clauses)
+        if can and random.Random(f"invariant {self.seed}").random() < 0.25:
+            self.attrs.append("batch_invariant")
 
     def bent_score(self, t: str) -> list[str]:
         """A score_mod with slopes of many kinds."""

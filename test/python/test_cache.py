@@ -321,6 +321,9 @@ CHILD = """
             time.sleep(0.02)
             shutil.copy(sys.argv[1], path)
 
+        def compile_times(self):
+            return '{"total": 0.02}'
+
     compiler.backend = lambda: Slow()
     q = np.random.default_rng(0).standard_normal((1, 2, 3, 64)).astype(np.float32)
     want = reference.attention(q, q, q)[0]

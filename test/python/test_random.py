@@ -135,7 +135,8 @@ def test_programs_cover_every_operand():
     together = "\n".join(texts)
     clauses = [f"{c}(" for c in generate.Program.ORDER if c not in ("mask", "align")]
     wanted = clauses + ["mask <", "align top_left", "align bottom_right", "score_mod {", "mask_mod {",
-                        "softcap", "axes = ", "causal", "band<", "prefix", "document", "f64", "f16", "bf16"]
+                        "softcap", "axes = ", "causal", "band<", "prefix", "document", "f64", "f16", "bf16",
+                        "batch_invariant"]
     assert not [w for w in wanted if w not in together]
 
 

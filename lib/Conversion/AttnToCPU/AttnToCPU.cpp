@@ -33,6 +33,24 @@ static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host) {
   outliner.parallelFor(fast, outliner.pack(host.values()), tasks, scratch);
 }
 
+/// Rows whose bits are their own: always tiles, whose lanes do not know of each
+/// other. A few rows take short strips of them instead of the row kernel, which
+/// sums in another order, and read no block table, as there.
+static void lowerToInvariantTiles(Emit &e, Outliner &outliner,
+                                  const LoopView &host) {
+  ScheduleAttr s = host.schedule;
+  LoopView narrow = host;
+  narrow.blockTable = {};
+  narrow.schedule = ScheduleAttr::get(
+      e.b.getContext(), s.getIsa(), s.getLanes(), /*q_vectors=*/1,
+      /*strips=*/1, s.getKeyRows(), s.getKvTile(), s.getFewRows(),
+      s.getSplitKeys());
+  Value few = e.le(host.sq, e.idx(s.getFewRows()));
+  e.when(
+      few, [&] { lowerToTiles(e, outliner, narrow); },
+      [&] { lowerToTiles(e, outliner, host); });
+}
+
 /// The row kernel over parts of the keys, then the merge of the parts.
 static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
   constexpr int64_t dynamic = ShapedType::kDynamic;
@@ -94,6 +112,11 @@ static LogicalResult lowerKeyLoop(ModuleOp module, OpBuilder &b, KeyLoopOp op) {
   // An error that all weights share cancels in the outputs, not in the logarithm
   // of their sum.
   e.shortExp2 = !host.lse;
+  if (host.invariant()) {
+    lowerToInvariantTiles(e, outliner, host);
+    op.erase();
+    return success();
+  }
   // Few rows: reading K and V in place beats staging them.
   Value few = e.le(host.sq, e.idx(schedule.getFewRows()));
   e.when(
@@ -112,10 +135,13 @@ static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGrad
   Emit e = emitFor(b, op.getLoc(), op.getStateType(), schedule);
   Outliner outliner(module, b, op.getLoc());
   auto forward = KeyLoopOp::create(
-      b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(), /*page_table=*/Value(),
-      op.getSinks(), op.getBlockTable(), op.getAux(), ValueRange{op.getOut(), op.getLse()},
-      op.getScaleAttr(), op.getAuxRolesAttr(), /*page_size=*/IntegerAttr(), op.getAxesAttr(),
-      op.getScheduleAttr(), /*scores_kind=*/nullptr, /*softcap=*/nullptr, op.getEqualLengthsAttr());
+      b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(),
+      /*page_table=*/Value(), op.getSinks(), op.getBlockTable(), op.getAux(),
+      ValueRange{op.getOut(), op.getLse()}, op.getScaleAttr(),
+      op.getAuxRolesAttr(), /*page_size=*/IntegerAttr(), op.getAxesAttr(),
+      op.getScheduleAttr(), /*scores_kind=*/nullptr, /*softcap=*/nullptr,
+      op.getEqualLengthsAttr(),
+      /*batch_invariant=*/nullptr);
   forward.getRange().takeBody(op.getRange());
   forward.getVisible().takeBody(op.getVisible());
   forward.getScore().takeBody(op.getScore());

@@ -48,7 +48,9 @@ private:
 
   /// A factor folded into q would round q again.
   static bool usesDot(Emit &e, const LoopView &host) {
-    return e.hasDot && host.storage.isBF16() && host.queryFactor() == 1.0;
+    // The guarded form has no products of pairs, and may meet any row.
+    return e.hasDot && host.storage.isBF16() && host.queryFactor() == 1.0 &&
+           !host.invariant();
   }
   void openScratch(Value scratch);
   int64_t transposeQueries(Value s, Value v, Value i);
@@ -66,6 +68,9 @@ private:
     return dot ? e.dotPairs(x, y, z) : e.fma(x, y, z);
   }
   void endOnPairs(Value &low, Value &high);
+  void hide(Value low, Value high);
+  void overTiles(const KeySlots &range,
+                 llvm::function_ref<void(Value, Value)> body);
   void strip(Value s, Value j0, Value count);
   Vectors scores(Value s, Value low, Value high, bool track);
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
@@ -502,7 +507,8 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
       return total;
     });
   };
-  constexpr int64_t kGroup = 4;
+  // Groups that start at the strip's first key would tell of the other lanes.
+  const int64_t kGroup = host.invariant() && kr % 4 ? 1 : 4;
   Value whole = e.add(low, e.roundDown(e.sub(high, low), kGroup));
   group(low, whole, kGroup);
   group(whole, high, dot ? 2 : 1);
@@ -525,6 +531,15 @@ void TileKernel::endOnPairs(Value &low, Value &high) {
   e.when(odd(high), [&] { hide(high); });
   low = e.roundDown(low, 2);
   high = e.mul(e.ceilDiv(high, 2), 2);
+}
+
+/// Rows [low, high) of S^T weigh nothing.
+void TileKernel::hide(Value low, Value high) {
+  e.loop(low, high, 1, [&](Value r) {
+    for (int64_t v = 0; v < qv; ++v)
+      e.storeVec(e.numVec(-std::numeric_limits<double>::infinity()), st,
+                 {r, lane(v)});
+  });
 }
 
 /// O^T += V^T P^T over rows [low, high).
@@ -626,7 +641,15 @@ void TileKernel::strip(Value s, Value j0, Value count) {
       });
     if (dot)
       endOnPairs(low, high);
-    softmax(s, low, high, max);
+    if (host.invariant()) {
+      // Groups of rows are those of the tile, whichever keys the strip's lanes
+      // see.
+      hide(lowTile, low);
+      hide(high, highTile);
+      softmax(s, lowTile, highTile, max);
+    } else {
+      softmax(s, low, high, max);
+    }
     values(s, low, high);
   };
   e.when(e.lt(low, high), [&] {
@@ -713,7 +736,9 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
       Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
       Value inverse = e.fmul(factor, e.fdiv(one, e.select(empty, one, l)));
       e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
-        Value x = e.fmul(e.loadVec(ot, {s, column, lane(v)}), inverse);
+        Value x = e.loadVec(ot, {s, column, lane(v)});
+        // Zeros that other lanes' keys add turn a sum of -0 to 0.
+        x = host.invariant() ? e.fma(x, inverse, zero) : e.fmul(x, inverse);
         e.storeVec(x, ot, {s, column, lane(v)});
       });
       // lse in the place of m.
@@ -751,6 +776,40 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
       write);
 }
 
+/// `body` for every tile that holds keys of the range: its first slot, and how
+/// many.
+void TileKernel::overTiles(const KeySlots &range,
+                           llvm::function_ref<void(Value, Value)> body) {
+  auto from = [&](Value start, Value end) {
+    e.loop(start, end, kt,
+           [&](Value j0) { body(j0, e.min(e.sub(end, j0), e.idx(kt))); });
+  };
+  if (!host.invariant() || !view.auxOf("cu_kv")) {
+    // A block table knows whole tiles only: then tiles start at multiples of
+    // theirs. So they do where the rows of a block must not tell on each other.
+    bool whole = view.blockTable || host.invariant();
+    return from(e.roundDown(range.begin, whole ? kt : kr), range.end);
+  }
+  // Tiles of one document after the other, from its first key on, so that
+  // nothing depends on the documents before it. -2 is the document of slots
+  // behind the last.
+  Value segments = view.auxOf("q_segments"), bounds = view.auxOf("cu_kv");
+  Value none = e.sub(e.dim(bounds, 0), e.idx(1));
+  auto documentOf = [&](Value i, Value otherwise) {
+    Value n = e.toIndex(e.load(segments, {b, i}));
+    return e.select(e.lt(n, e.idx(0)), otherwise, n);
+  };
+  Value first = documentOf(i0, none);
+  Value last =
+      documentOf(e.sub(e.add(i0, rows), e.idx(1)), e.sub(none, e.idx(1)));
+  e.loop(first, e.add(last, 1), 1, [&](Value n) {
+    Value origin = e.toIndex(e.load(bounds, {n}));
+    Value end = e.min(range.end, e.toIndex(e.load(bounds, {e.add(n, 1)})));
+    Value begin = e.sub(e.max(range.begin, origin), origin);
+    from(e.add(origin, e.roundDown(begin, kt)), end);
+  });
+}
+
 func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   SmallVector<Value> values = host.values();
   Outliner::Block block = outliner.open(guarded ? "attn_tile_guarded" : "attn_tile",
@@ -771,10 +830,7 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   openScratch(block.scratch);
   loadQueries();
   KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
-  // A block table knows whole tiles only: then tiles start at multiples of theirs.
-  Value start = e.roundDown(range.begin, view.blockTable ? kt : kr);
-  e.loop(start, range.end, kt, [&](Value j0) {
-    Value count = e.min(e.sub(range.end, j0), e.idx(kt));
+  overTiles(range, [&](Value j0, Value count) {
     if (view.blockTable) {
       Value from = e.roundDown(e.max(e.sub(range.begin, j0), e.idx(0)), kr);
       e.when(anyStrip(j0), [&] { stage(j0, from, count); });

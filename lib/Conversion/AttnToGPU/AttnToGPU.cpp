@@ -284,6 +284,14 @@ struct ConvertAttnToGPUPass
           return signalPassFailure();
         }
       if (auto loop = dyn_cast<KeyLoopOp>(op)) {
+        if (loop.getBatchInvariant()) {
+          loop.emitError()
+              << "'attn.attention' op expects a CPU for batch_invariant, but "
+                 "got "
+              << (loop.getSchedule() ? loop.getSchedule()->getIsa() : "a GPU")
+              << "; leave batch_invariant out, or compute on the CPU";
+          return signalPassFailure();
+        }
         if (failed(lowerKeyLoop(module, b, loop)))
           return signalPassFailure();
       } else if (auto table = dyn_cast<BlockTableOp>(op)) {

@@ -86,8 +86,23 @@ public:
   double log2Factor() const { return naturalFactor() * kLog2e; }
   static constexpr double kLog2e = 1.4426950408889634074;
   /// How far, in stored scores, the running maximum may lag behind: 8 in
-  /// exponents, so that weights stay below 2^8.
-  double lag() const { return 8.0 / log2Factor(); }
+  /// exponents, so that weights stay below 2^8. Not at all where a row's bits
+  /// must be those of the guarded form: a hidden NaN may send a row there.
+  double lag() const { return invariant() ? 0.0 : 8.0 / log2Factor(); }
+  /// Whether the order of a row's sums may depend on its own keys alone.
+  bool invariant() const {
+    return const_cast<KeyLoopOp &>(op).getBatchInvariant();
+  }
+  /// The aux operand with this role.
+  Value auxOf(StringRef role) const {
+    for (auto [name, buffer] : llvm::zip(const_cast<KeyLoopOp &>(op)
+                                             .getAuxRoles()
+                                             .getAsValueRange<StringAttr>(),
+                                         aux))
+      if (name == role)
+        return buffer;
+    return {};
+  }
 
   bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
   bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }

@@ -181,3 +181,12 @@ func.func @prob_mod(%q: tensor<2x4x16x64xf32>, %t: tensor<4xf32>) {
       } : tensor<2x4x16x64xf32>, tensor<2x4x16x64xf32>, tensor<2x4x16x64xf32> -> tensor<2x4x16x64xf32>
   return
 }
+
+// CHECK-LABEL: func.func @batch_invariant
+// CHECK: attn.attention %{{.*}} mask <document> cu_q(%{{.*}}) cu_kv(%{{.*}}) {batch_invariant}
+func.func @batch_invariant(%q: tensor<1x4x16x64xf32>, %cu: tensor<3xi32>) -> tensor<1x4x16x64xf32> {
+  %out = attn.attention %q, %q, %q mask <document>
+      cu_q(%cu : tensor<3xi32>) cu_kv(%cu : tensor<3xi32>) {batch_invariant}
+      : tensor<1x4x16x64xf32>, tensor<1x4x16x64xf32>, tensor<1x4x16x64xf32> -> tensor<1x4x16x64xf32>
+  return %out : tensor<1x4x16x64xf32>
+}

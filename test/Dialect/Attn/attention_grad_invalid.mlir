@@ -215,3 +215,13 @@ func.func @attention_grad_c7_index_made_of_the_score(%q: tensor<1x2x4x8xf32>, %k
       : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32>
   return
 }
+
+// -----
+
+func.func @attention_grad_c8_invariant(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %lse: tensor<1x2x4xf32>) {
+  // expected-error@+1 {{'attn.attention_grad' op expects no batch_invariant, but got it: dk and dv are sums over rows; the attention itself may have it}}
+  %g:3 = attn.attention_grad %q, %k, %k
+      out(%q : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%q : tensor<1x2x4x8xf32>) {batch_invariant}
+      : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32>
+  return
+}

@@ -905,3 +905,32 @@ func.func @attention_c38_weight_of_f64(%q: tensor<2x8x16x64xf64>, %k: tensor<2x2
       } : tensor<2x8x16x64xf64>, tensor<2x2x16x64xf64>, tensor<2x2x16x64xf64> -> tensor<2x8x16x64xf64>
   return
 }
+
+// -----
+
+func.func @attention_c39_segments(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %s: tensor<1x16xi32>) {
+  // expected-error@+1 {{'attn.attention' op expects documents as cu_q and cu_kv with batch_invariant, but got q_segments: where a segment's keys lie follows from the others}}
+  %out = attn.attention %q, %k, %k mask <document>
+      q_segments(%s : tensor<1x16xi32>) kv_segments(%s : tensor<1x16xi32>) {batch_invariant}
+      : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c39_other_documents(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x16x64xf32>, %cu: tensor<?xi32>) {
+  // expected-error@+1 {{'attn.attention' op expects `document` as the mask or a part of its `and` with batch_invariant, but got}}
+  %out = attn.attention %q, %k, %k mask <or(document, prefix<2>)> align top_left
+      cu_q(%cu : tensor<?xi32>) cu_kv(%cu : tensor<?xi32>) {batch_invariant}
+      : tensor<2x8x16x64xf32>, tensor<2x2x16x64xf32>, tensor<2x2x16x64xf32> -> tensor<2x8x16x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c39_scores(%q: tensor<2x8x16x64xf32>, %k: tensor<2x2x9x64xf32>) {
+  // expected-error@+1 {{'attn.attention' op expects neither scores nor prob_mod with batch_invariant, but got scores}}
+  %out, %s = attn.attention %q, %k, %k {batch_invariant}
+      : tensor<2x8x16x64xf32>, tensor<2x2x9x64xf32>, tensor<2x2x9x64xf32> -> tensor<2x8x16x64xf32> scores score : tensor<2x8x16x9xf32>
+  return
+}

@@ -96,11 +96,14 @@ ArrayRef<int64_t> AttentionGradOp::getGradCaptures() {
 
 AttentionOp AttentionGradOp::makeForward(OpBuilder &builder) {
   auto forward = AttentionOp::create(
-      builder, getLoc(), getOut().getType(), getLse().getType(), /*scores=*/Type(), getQ(), getK(), getV(), getBias(),
-      getMaskTensor(), getQLengths(), getKvLengths(), getQPositions(), getKvPositions(),
-      getQSegments(), getKvSegments(), getCuQ(), getCuKv(), getPrefixLengths(), getPageTable(),
-      getLogWeight(), getSinks(), getCaptures(), getMaskAttr(), getAlignAttr(), getScaleAttr(),
-      getSoftcapAttr(), getPageSizeAttr(), getAxesAttr(), /*scores_kind=*/nullptr, getScheduleAttr());
+      builder, getLoc(), getOut().getType(), getLse().getType(),
+      /*scores=*/Type(), getQ(), getK(), getV(), getBias(), getMaskTensor(),
+      getQLengths(), getKvLengths(), getQPositions(), getKvPositions(),
+      getQSegments(), getKvSegments(), getCuQ(), getCuKv(), getPrefixLengths(),
+      getPageTable(), getLogWeight(), getSinks(), getCaptures(), getMaskAttr(),
+      getAlignAttr(), getScaleAttr(), getSoftcapAttr(), getPageSizeAttr(),
+      getAxesAttr(), /*scores_kind=*/nullptr, getScheduleAttr(),
+      /*batch_invariant=*/nullptr);
   IRMapping mapping;
   getScoreMod().cloneInto(&forward.getScoreMod(), mapping);
   getMaskMod().cloneInto(&forward.getMaskMod(), mapping);

@@ -429,11 +429,42 @@ static LogicalResult verifyScores(AttentionOp op) {
   return success();
 }
 
+/// Whether `document` hides a key whatever else the mask says.
+static bool hidesOtherDocuments(MaskAttr mask) {
+  if (mask.getKind() == MaskKind::Document)
+    return true;
+  return mask.getKind() == MaskKind::And &&
+         llvm::any_of(mask.getChildren(), [](Attribute child) {
+           return hidesOtherDocuments(cast<MaskAttr>(child));
+         });
+}
+
+/// What batch_invariant excludes: c39.
+static LogicalResult verifyInvariant(AttentionOp op) {
+  if (!op.getBatchInvariant()) // attention_c39
+    return success();
+  if (op.getQSegments())
+    return op.emitOpError()
+           << "expects documents as cu_q and cu_kv with batch_invariant, but "
+              "got "
+              "q_segments: where a segment's keys lie follows from the others";
+  if (op.hasDocuments() && op.getMask() && !hidesOtherDocuments(*op.getMask()))
+    return op.emitOpError()
+           << "expects `document` as the mask or a part of its `and` with "
+              "batch_invariant, but got "
+           << *op.getMask() << ", which lets a row see other documents";
+  if (op.materialises())
+    return op.emitOpError() << "expects neither scores nor prob_mod with "
+                               "batch_invariant, but got "
+                            << (op.getScores() ? "scores" : "prob_mod");
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   if (failed(verifyShapes(*this)) || failed(verifyScores(*this)) ||
-      failed(verifyOptionalOperands(*this)))
+      failed(verifyOptionalOperands(*this)) || failed(verifyMaskNeeds(*this)))
     return failure();
-  return verifyMaskNeeds(*this);
+  return verifyInvariant(*this);
 }
 
 /// score_mod and mask_mod: c29 to c31.
@@ -509,6 +540,10 @@ LogicalResult AttentionGradOp::verify() {
   if (failed(verifyShapes(*this)) || failed(verifyOptionalOperands(*this)) ||
       failed(verifyMaskNeeds(*this)))
     return failure();
+  if ((*this)->hasAttr("batch_invariant")) // attention_grad_c8
+    return emitOpError() << "expects no batch_invariant, but got it: dk and dv "
+                            "are sums over rows; "
+                            "the attention itself may have it";
   if (isPaged()) // attention_grad_c4
     return emitOpError() << "expects keys and values without a page table, but got page_table; "
                             "several sequences may share a page, so its gradient is no longer "

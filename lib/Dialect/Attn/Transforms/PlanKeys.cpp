@@ -421,11 +421,14 @@ FailureOr<KeyLoopOp> Planner::run() {
   // how they line up does (attention_c18).
   bool equalLengths = op.readsPositions() && !op.getAlign() && !op.getQPositions();
   auto loop = KeyLoopOp::create(
-      b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getPageTable(),
-      op.getSinks(), /*block_table=*/Value(), aux, outs, b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
-      op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(), op.getScoresKindAttr(),
-      op.getScoresKind() == ScoresKind::Softcapped ? op.getSoftcapAttr() : FloatAttr(),
-      equalLengths ? b.getUnitAttr() : UnitAttr());
+      b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(),
+      op.getPageTable(), op.getSinks(), /*block_table=*/Value(), aux, outs,
+      b.getF64FloatAttr(op.getScaleValue()), b.getArrayAttr(roles),
+      op.getPageSizeAttr(), op.getAxesAttr(), op.getScheduleAttr(),
+      op.getScoresKindAttr(),
+      op.getScoresKind() == ScoresKind::Softcapped ? op.getSoftcapAttr()
+                                                   : FloatAttr(),
+      equalLengths ? b.getUnitAttr() : UnitAttr(), op.getBatchInvariantAttr());
   buildRange(loop);
   buildVisible(loop);
   buildScore(loop);
@@ -434,7 +437,9 @@ FailureOr<KeyLoopOp> Planner::run() {
   // lengths are intervals.)
   bool intervals = !op.getMaskTensor() && op.getMaskMod().empty() && !op.getQSegments() &&
                    !op.getQPositions() && !op.isPaged();
-  if (!intervals && !loop.materialises()) {
+  // Tiles that are counted from a document's first key are none of a table's.
+  bool ownTiles = op.getBatchInvariant() && op.getCuQ();
+  if (!intervals && !ownTiles && !loop.materialises()) {
     OpBuilder::InsertionGuard before(b);
     b.setInsertionPoint(loop);
     addBlockTable(b, loop, sizes());

@@ -151,9 +151,15 @@ def Attn_AttentionOp : Attn_Op<"attention", [
       the schedule's numbers are positive (attention_c35)
     * scores come with their kind (attention_c36) and are [B, Hq, Sq, Sk] of q's
       element type (attention_c37); prob_mod's arguments and result (attention_c38)
+    * batch_invariant goes with no segments, with `document` at the top of the
+      mask only, and with neither scores nor prob_mod (attention_c39)
 
     **Postconditions**: a row that sees no key has out = 0 and lse = sink_h, or
     -inf without sinks. A masked pair contributes nothing, whatever k and v hold.
+
+    With `batch_invariant` the bits of a row depend on its own query, keys and
+    masks alone: not on the batch size, the number of heads or queries, the other
+    rows, or the documents packed beside its own.
 
     **Example**: two queries, three keys with scores 0, 0 and ln 2, values 1, 1
     and 4: weights 1/4, 1/4, 1/2, so out = 2.5 and lse = ln 4.
@@ -174,7 +180,8 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     ```
   }];
   let arguments = !con(attentionOperands, attentionAttributes,
-                       (ins OptionalAttr<Attn_ScoresKindAttr>:$scores_kind), scheduleAttribute);
+                       (ins OptionalAttr<Attn_ScoresKindAttr>:$scores_kind), scheduleAttribute,
+                       (ins UnitAttr:$batch_invariant));
   let results = (outs AnyRankedTensor:$out, Optional<AnyRankedTensor>:$lse,
                       Optional<AnyRankedTensor>:$scores);
   let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$mask_mod,
@@ -237,6 +244,7 @@ def Attn_AttentionGradOp : Attn_Op<"attention_grad", [
       rising order, and dcaptures have their types (attention_grad_c6)
     * on the way from the score, or such a captured tensor, to the result of
       score_mod are only differentiable ops (attention_grad_c7)
+    * there is no batch_invariant: dk and dv are sums over rows (attention_grad_c8)
 
     **Postconditions**: a row that sees no key adds nothing to any gradient but
     dsinks. A hidden pair adds nothing, whatever q, k, v and dout hold.
@@ -497,7 +505,8 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
 
     Axes of size 1 of an aux operand broadcast: an index along them means 0.
     `aux_roles` names the purpose of each aux operand, for checks before the
-    loop runs and for `explain`. `equal_lengths` asks for Sq == Sk.
+    loop runs and for `explain`. `equal_lengths` asks for Sq == Sk. With
+    `batch_invariant` the order of a row's sums follows from its own keys alone.
 
     `block_table` (see `attn.block_table`) says of each block inside the range,
     in blocks of lanes * q_vectors queries and kv_tile keys of the schedule, that
@@ -524,7 +533,8 @@ def Attn_KeyLoopOp : Attn_Op<"key_loop", [
     OptionalAttr<Attn_ScheduleAttr>:$schedule,
     OptionalAttr<Attn_ScoresKindAttr>:$scores_kind,
     OptionalAttr<F64Attr>:$softcap,
-    UnitAttr:$equal_lengths);
+    UnitAttr:$equal_lengths,
+    UnitAttr:$batch_invariant);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$range, MaxSizedRegion<1>:$visible,
                         MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$prob);
