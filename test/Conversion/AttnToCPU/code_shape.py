@@ -7,7 +7,7 @@ Reads what llc prints. A loop is a basic block that ends in a jump to itself; fo
 and adds, prints the registers it uses, how many multiply-adds it has on how many accumulators, and how many registers it
 saves to and takes back from the stack:
 
-    zmm: 24 fma on 24 accumulators, 0 spills
+    zmm: 16 fma on 16 accumulators, 0 spills
 
 Products of pairs of bf16 count as `dot`.
 

@@ -8,8 +8,8 @@
 
 // The lanes follow the type that scores are computed in.
 // CHECK-LABEL: func.func @f32
-// AVX512: schedule = #attn.schedule<isa = "avx512", lanes = 16, q_vectors = 3,
-// DOT: schedule = #attn.schedule<isa = "avx512bf16", lanes = 16, q_vectors = 3,
+// AVX512: schedule = #attn.schedule<isa = "avx512", lanes = 16, q_vectors = 2,
+// DOT: schedule = #attn.schedule<isa = "avx512bf16", lanes = 16, q_vectors = 2,
 // AVX2: schedule = #attn.schedule<isa = "avx2", lanes = 8, q_vectors = 3,
 // GENERIC: schedule = #attn.schedule<isa = "generic", lanes = 4,
 func.func @f32(%q: tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32> {
