@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Gradients: finite differences, a numpy twin, leaks, threads, bad input, torch."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from attn import compiler
 from attn.errors import AttnError, CompileError, ShapeError
 from attn.reference import attention_grad as reference_grad
 
-f32 = np.float32
+f32, bf16 = np.float32, ml_dtypes.bfloat16
 RNG = np.random.default_rng
 
 
@@ -61,6 +62,27 @@ def test_against_the_numpy_twin(features):
     for name, value in got._asdict().items():
         if value is not None:
             np.testing.assert_allclose(value, want[name], atol=2e-5, rtol=2e-4, err_msg=name)
+
+
+def close(got, want):
+    """Within what a few roundings of bf16 leave."""
+    for a, b in zip(got[:3], want[:3]):
+        np.testing.assert_allclose(a.astype(f32), b, atol=0.03 * np.abs(b).max(), rtol=0)
+
+
+@pytest.mark.parametrize("sq, sk, d, dv", [(1, 1, 1, 1), (17, 40, 33, 19), (97, 193, 64, 16), (200, 391, 72, 130)])
+@pytest.mark.parametrize("causal", [None, "top_left", "bottom_right"])
+def test_pairs_of_odd_sizes(sq, sk, d, dv, causal):
+    options = {"causal": causal} if causal else {}
+    given = arrays(RNG(sq), sq=sq, sk=sk, d=d, dv=dv, dtype=bf16)
+    close(both(*given, **options), both(*(x.astype(f32) for x in given), **options))
+
+
+def test_lanes_without_a_query_leave_their_neighbours_alone():
+    # The slope at 0, which such a lane has for a score, is infinite.
+    given = arrays(RNG(14), sq=17, sk=17, dtype=bf16)
+    options = {"score_mod": lambda s, b, h, i, j: attn.sqrt(attn.abs(s))}
+    close(both(*given, **options), both(*(x.astype(f32) for x in given), **options))
 
 
 # ---- finite differences -----------------------------------------------------------------
@@ -117,20 +139,22 @@ def test_finite_differences(double, name, road):
 # ---- nothing leaks, rows that see nothing -------------------------------------------------
 
 
+# bf16 where the CPU multiplies pairs of it: hidden numbers have a neighbour that is seen.
+@pytest.mark.parametrize("dtype", [f32, bf16])
 @pytest.mark.parametrize("where", ["k", "v", "q", "dout"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_hidden_values_change_no_bit(where, poison):
+def test_hidden_values_change_no_bit(where, poison, dtype):
     rng = RNG(5)
-    given = dict(zip(("q", "k", "v", "dout"), arrays(rng, b=1, sq=70, sk=70)))
-    mask = rng.random((70, 70)) < 0.5
+    given = dict(zip(("q", "k", "v", "dout"), arrays(rng, b=1, sq=71, sk=71, d=17, dv=23, dtype=dtype)))
+    mask = rng.random((71, 71)) < 0.5
     row = 33
     mask[:, row] &= where not in ("k", "v")  # nobody sees the key
     mask[row] &= where not in ("q", "dout")  # the query sees nobody
-    want = both(**given, mask=mask)
+    out, lse = attn.attention(given["q"], given["k"], given["v"], mask=mask, return_lse=True)
+    want = attn.attention_grad(*list(given.values())[:3], out, lse, given["dout"], mask=mask)
     bad = {n: x.copy() for n, x in given.items()}
     bad[where][:, :, row] = poison
-    out, lse = attn.attention(bad["q"], bad["k"], bad["v"], mask=mask, return_lse=True)
-    got = attn.attention_grad(bad["q"], bad["k"], bad["v"], out, lse, bad["dout"], mask=mask)
+    got = attn.attention_grad(*list(bad.values())[:3], out, lse, bad["dout"], mask=mask)
     for a, b in zip(got[:3], want[:3]):
         assert a.tobytes() == b.tobytes()
 
@@ -169,9 +193,10 @@ def test_empty_and_single(shape):
 # ---- determinism ----------------------------------------------------------------------------
 
 
-def test_the_same_bits_on_any_number_of_threads():
+@pytest.mark.parametrize("dtype", [f32, bf16])
+def test_the_same_bits_on_any_number_of_threads(dtype):
     rng = RNG(10)
-    q, k, v, dout = arrays(rng, hq=2, hkv=1, sq=900, sk=1100, d=64, dv=64)
+    q, k, v, dout = arrays(rng, hq=2, hkv=1, sq=900, sk=1100, d=64, dv=64, dtype=dtype)
     bias = rng.standard_normal((900, 1100)).astype(f32)
     runs = [both(q, k, v, dout, bias=bias, grads="bias", causal="top_left", num_threads=n)
             for n in (1, 2, 3, 7)]  # fmt: skip

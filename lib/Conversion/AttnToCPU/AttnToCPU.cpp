@@ -146,7 +146,11 @@ static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGrad
   forward.getVisible().takeBody(op.getVisible());
   forward.getScore().takeBody(op.getScore());
   emitChecks(e, outliner, forward, "attn.attention_grad");
-  lowerGradToTasks(e, outliner, LoopView::onHost(e, forward), op);
+  // Gradients of 16-bit operands are rounded far more coarsely than weights are
+  // off.
+  LoopView host = LoopView::onHost(e, forward);
+  e.shortExp2 = host.storage.getIntOrFloatBitWidth() == 16;
+  lowerGradToTasks(e, outliner, host, op);
   forward.erase();
   op.erase();
   return success();

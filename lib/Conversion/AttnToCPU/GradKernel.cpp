@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
+#include "Strips.h"
 
 #include <limits>
 
@@ -13,20 +14,29 @@ using namespace mlir;
 using namespace mlir::attn;
 
 // First every strip of queries is laid out twice, Q and dO each with queries in
-// the lanes and with head dims in the lanes, with lse and delta beside them. Then
-// a task takes one part of the keys of one KV head and one part of the queries.
-// Per tile of keys and block of queries:
+// the lanes and with head dims in the lanes, with lse and delta beside them.
+// Then a task takes one part of the keys of one KV head and one part of the
+// queries. Per tile of keys and block of queries:
 //
-//   P^T  = K Q^T       queries in the lanes, then exp(s - lse), 0 where hidden
-//   dS^T = V dO^T      queries in the lanes, then P (dP - delta) through the score
-//   dV  += P^T dO      head dims in the lanes, P broadcast
+//   P^T  = K Q^T     queries in the lanes, then exp(s - lse), 0 where hidden
+//   dS^T = V dO^T    queries in the lanes, then P (dP - delta) and the score
+//   dV  += P^T dO    head dims in the lanes, P broadcast
 //   dK  += dS^T Q
-//   dQ  += dS K        dS broadcast
+//   dQ  += dS K      dS broadcast
 //
-// dV and dK of a part of keys belong to its task. dQ of a part of queries belongs
-// to it for one step: with n parts of each, step t pairs keys p with queries
-// (p + t) % n, so no two tasks of a step write the same rows, every sum has one
-// order, and there are no partial results. n depends on sizes alone.
+// dV and dK of a part of keys belong to its task. dQ of a part of queries
+// belongs to it for one step: with n parts of each, step t pairs keys p with
+// queries (p + t) % n, so no two tasks of a step write the same rows, every sum
+// has one order, and there are no partial results. n depends on sizes alone.
+//
+// With products of pairs of bf16 (`dot`) every operand lies as pairs along the
+// axis that its product sums over: head dims for the first two, queries for dV
+// and dK, keys for dQ. P and dS are rounded when a few rows of both are done.
+// Of dS at keys a and b, neighbours, and at queries 0 to 3:
+//
+//   (a0 a1) (a2 a3)                  a row of pairs of queries, for dK
+//   (b0 b1) (b2 b3)                  the next row
+//   (a0 b0) (a1 b1) (a2 b2) (a3 b3)  a row of pairs of keys, for dQ
 
 namespace {
 
@@ -34,14 +44,15 @@ namespace {
 /// block function's context.
 struct GradBuffers {
   Value dout, dlse, dq, dk, dv, dsinks;   // dlse and dsinks may be null
-  Value qt, dot, qrows, dorows, rows, odd; // queries, laid out
+  Value qt, doutT, qrows, dorows, rows, odd; // queries, laid out
   Value dqSum, dkSum, dvSum;
   Value step, parts, keyPart, queryPart; // index, but step, which is a cell
   SmallVector<Value> sums;               // of aux operands
   SmallVector<Value *> all() {
     SmallVector<Value *> list;
-    for (Value *value : {&dout, &dlse, &dq, &dk, &dv, &dsinks, &qt, &dot, &qrows, &dorows, &rows,
-                         &odd, &dqSum, &dkSum, &dvSum, &step, &parts, &keyPart, &queryPart})
+    for (Value *value : {&dout, &dlse, &dq, &dk, &dv, &dsinks, &qt, &doutT,
+                         &qrows, &dorows, &rows, &odd, &dqSum, &dkSum, &dvSum,
+                         &step, &parts, &keyPart, &queryPart})
       if (*value)
         list.push_back(value);
     for (Value &value : sums)
@@ -52,17 +63,21 @@ struct GradBuffers {
 
 class GradKernel {
 public:
-  GradKernel(Emit &e, Outliner &outliner, const LoopView &host, KeyLoopGradOp grad)
+  GradKernel(Emit &e, Outliner &outliner, const LoopView &host,
+             KeyLoopGradOp grad)
       : e(e), outliner(outliner), host(host), grad(grad), w(e.lanes),
         qv(host.schedule.getQVectors()), strips(host.schedule.getStrips()),
-        kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()), qs(w * qv), blk(strips * qs),
-        dp(llvm::alignTo(host.d, w)), ep(llvm::alignTo(host.dv, w)),
-        tileRows(llvm::alignTo(kt, kr)) {
+        kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()),
+        qs(w * qv), blk(strips * qs), dp(llvm::alignTo(host.d, w)),
+        ep(llvm::alignTo(host.dv, w)), dot(e.multipliesPairs(host.storage)),
+        unit(dot && kr % 2 ? 2 * kr : kr), tileRows(llvm::alignTo(kt, unit)),
+        stepRows(dot ? 4 * unit : tileRows) {
     // Products with head dims in the lanes: as many accumulators as the others
     // have, in rows that divide strips and tiles.
     columns = kr * qv >= 24 ? 4 : 2;
     for (rowTile = std::max<int64_t>(kr * qv / columns, 1); kt % rowTile || qs % rowTile;)
       --rowTile;
+    clearUnit = dot && rowTile % 2 ? 2 * rowTile : rowTile;
   }
 
   void run();
@@ -85,25 +100,42 @@ private:
   func::FuncOp emitSinks();
 
   // In a block function.
-  Value layRow(Value from, ArrayRef<Value> at, int64_t width, int64_t padded, Value to,
-               ArrayRef<Value> toAt, Value found);
+  Value delta(const Line &dout, const Line &out);
+  Value layRows(Value first, Value count);
+  SmallVector<MemRefType> scratchBuffers();
   void stage(Value j0, Value count);
-  void products(Value s, Value low, Value high, Value keys, int64_t width, Value lanes, Value to);
+  void stagePairs(Value j0, Value count);
+  void products(Value s, Value low, Value high, Value keys, Value lanes,
+                Value to);
   void pairs(Value s, Value j0, Value low, Value high, Form form, bool side);
+  void roundRows(Value s, Value low, Value high, Value mark);
+  void dropLast(Value low, Value high);
   void scatter(Value sum, bool capture, Value gradient, ValueRange indices);
   Vectors findBounds(Value j0, Value count);
   void block(Value j0, Value count, bool side);
   void clear(Value s, Value from, Value to, Value mark);
   void keyGradients(Value j0, Value low, Value high);
   void queryGradients();
-  void accumulate(Value sum, llvm::function_ref<SmallVector<Value>(Value, Value)> sumAt,
-                  int64_t width, Value from, Value to,
+  void panels(int64_t width, llvm::function_ref<void(Value, int64_t)> body);
+  void accumulate(Value sum, int64_t count, Value from, Value to,
+                  llvm::function_ref<SmallVector<Value>(int64_t)> at,
                   llvm::function_ref<Value(int64_t, Value)> factor,
-                  llvm::function_ref<Value(Value, Value)> row);
+                  llvm::function_ref<Line(Value)> row);
   void carefully(Value j0, Value low, Value high);
+  void carefullyInPairs(Value j0, Value low, Value high);
 
+  Value multiplyAdd(Value x, Value y, Value z) {
+    return dot ? e.dotPairs(x, y, z) : e.fma(x, y, z);
+  }
+  Value pairsOf(Value n) { return dot ? e.ceilDiv(n, 2) : n; }
+  int64_t pairsOf(int64_t n) const { return dot ? llvm::divideCeil(n, 2) : n; }
+  /// Where a vector of scores, or of dout . v, of row r of the tile lies.
+  SmallVector<Value> cell(Value s, Value r, int64_t v) {
+    if (dot)
+      return {e.sub(r, base), e.idx(v * w)};
+    return {r, lane(s, v)};
+  }
   Value lane(Value s, int64_t v) { return e.add(e.mul(s, qs), e.idx(v * w)); }
-  Vectors queryLanes(Value s);
   void tally(int64_t which, Value n) {
     outliner.call("attnrt_count",
                   {arith::ConstantIntOp::create(e.b, e.loc, which, 32), e.toI64(n)});
@@ -113,7 +145,11 @@ private:
   Outliner &outliner;
   const LoopView &host;
   KeyLoopGradOp grad;
-  int64_t w, qv, strips, kr, kt, qs, blk, dp, ep, tileRows, columns, rowTile;
+  int64_t w, qv, strips, kr, kt, qs, blk, dp, ep;
+  bool dot;
+  // Rows of keys: that scores are computed in, of a tile, that are scored
+  // before they are rounded, of an accumulated product, that are cleared.
+  int64_t unit, tileRows, stepRows, columns, rowTile, clearUnit;
   GradBuffers host_, buf;
   SmallVector<Value> allocated;
   SmallVector<Type> contextTypes;
@@ -121,6 +157,10 @@ private:
   LoopView view;
   Value b, h, g, i0, rows, stripCount, part;
   Value kb, vb, pt, st, bounds; // scratch
+  // Pairs only: K by pairs of keys, P and dS by pairs of queries, dS by pairs
+  // of keys, and P number by number, where -1 marks hidden pairs.
+  Value kPairs, pq, sq, sk, marks;
+  Value base; // pairs only: the row of the tile that pt and st begin with
   Value oddKeys;                // i1 in a cell: some number of the tile is not finite
 };
 
@@ -129,6 +169,12 @@ private:
 //===----------------------------------------------------------------------===//
 // Host side
 //===----------------------------------------------------------------------===//
+
+static int64_t bytesOf(MemRefType type) {
+  int64_t bits =
+      type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+  return llvm::alignTo(type.getNumElements() * bits / 8, 64);
+}
 
 void GradKernel::allocate() {
   auto alloc = [&](ArrayRef<Value> sizes, ArrayRef<int64_t> inner, Type element) -> Value {
@@ -149,10 +195,13 @@ void GradKernel::allocate() {
   to.dv = grad.getOuts()[2];
   if (grad.getSinks())
     to.dsinks = grad.getOuts()[3];
-  to.qt = alloc({host.batch, host.hq, queryStrips}, {host.d, qs}, e.state);
-  to.dot = alloc({host.batch, host.hq, queryStrips}, {host.dv, qs}, e.state);
-  to.qrows = alloc({host.batch, host.hq, queries}, {dp}, e.state);
-  to.dorows = alloc({host.batch, host.hq, queries}, {ep}, e.state);
+  Type element = dot ? Type(e.b.getI32Type()) : Type(e.state);
+  to.qt =
+      alloc({host.batch, host.hq, queryStrips}, {pairsOf(host.d), qs}, element);
+  to.doutT = alloc({host.batch, host.hq, queryStrips}, {pairsOf(host.dv), qs},
+                   element);
+  to.qrows = alloc({host.batch, host.hq, pairsOf(queries)}, {dp}, element);
+  to.dorows = alloc({host.batch, host.hq, pairsOf(queries)}, {ep}, element);
   to.rows = alloc({host.batch, host.hq, e.idx(2), queries}, {}, e.state);
   to.odd = alloc({host.batch, host.hq, queryStrips}, {}, e.b.getI8Type());
   to.dqSum = alloc({host.batch, host.hq, queries}, {dp}, e.state);
@@ -283,8 +332,10 @@ void GradKernel::run() {
     values.push_back(*value);
   contextTypes.assign(ValueRange(values).getTypes().begin(), ValueRange(values).getTypes().end());
   Value context = outliner.pack(values);
-  int64_t bytes = e.state.getWidth() / 8;
-  Value scratch = e.idx(bytes * tileRows * (dp + ep + 2 * blk) + 64 * (strips + 5));
+  int64_t bytes = 0;
+  for (MemRefType type : scratchBuffers())
+    bytes += bytesOf(type);
+  Value scratch = e.idx(bytes);
   Value none = e.idx(64);
   Value queryTasks = e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, qs));
   Value keyHeads = e.mul(host.batch, host.hkv);
@@ -310,35 +361,74 @@ void GradKernel::run() {
 // Queries, laid out
 //===----------------------------------------------------------------------===//
 
-/// One row of `width` elements, widened; columns up to `padded` are zero. Returns
-/// `found` plus 0 for each finite element, NaN otherwise.
-Value GradKernel::layRow(Value from, ArrayRef<Value> at, int64_t width, int64_t padded, Value to,
-                         ArrayRef<Value> toAt, Value found) {
-  SmallVector<Value> source(at), target(toAt);
-  int64_t column = 0;
-  auto move = [&] { source.back() = target.back() = e.idx(column); };
-  for (; column + w <= width; column += w) {
-    move();
-    Value x = e.widen(e.loadVec(from, source));
-    e.storeVec(x, to, target);
-    found = e.fadd(found, e.fsub(x, x));
-  }
-  for (; column < width; ++column) {
-    move();
-    Value x = e.widen(e.load(from, source));
-    e.store(x, to, target);
-    found = e.fadd(found, e.splat(e.fsub(x, x)));
-  }
-  for (; column < padded; ++column) {
-    move();
-    e.store(e.num(0.0, e.state), to, target);
-  }
-  return found;
-}
-
 /// A vector of zeros and NaN: whether there is any NaN.
 static Value anyNaN(Emit &e, Value found) {
   return e.anyLane(e.fcmp(arith::CmpFPredicate::UNO, found, found));
+}
+
+/// dout . out of one row. A row that sees one key has equal numbers here and in
+/// dout . v, and a gradient of 0: summed in one order, their roundings cancel.
+/// Beside roundings to bf16 that does not show.
+Value GradKernel::delta(const Line &dout, const Line &out) {
+  Value lanes = e.numVec(0.0), sum = e.num(0.0, e.state);
+  if (!dot)
+    return e.loop(
+        e.idx(0), e.idx(host.dv), 1, {sum}, [&](Value d, ValueRange carried) {
+          Value x = e.widen(e.load(dout.buffer, dout.column(d)));
+          Value y = e.widen(e.load(out.buffer, out.column(d)));
+          return Vectors{e.fadd(carried[0], e.fmul(y, x))};
+        })[0];
+  int64_t column = 0;
+  for (; column + w <= host.dv; column += w) {
+    Value x = e.loadVec(dout.buffer, dout.column(e.idx(column)));
+    Value y = e.loadVec(out.buffer, out.column(e.idx(column)));
+    lanes = e.fadd(lanes, e.fmul(e.widen(x), e.widen(y)));
+  }
+  if (column)
+    sum = e.sumLanes(lanes);
+  for (; column < host.dv; ++column) {
+    Value x = e.load(dout.buffer, dout.column(e.idx(column)));
+    Value y = e.load(out.buffer, out.column(e.idx(column)));
+    sum = e.fadd(sum, e.fmul(e.widen(x), e.widen(y)));
+  }
+  return sum;
+}
+
+/// Q and dO of `count` queries from `first` with head dims in the lanes;
+/// whether all numbers are finite, as `addOdd` says it.
+Value GradKernel::layRows(Value first, Value count) {
+  auto lines = [&](Value i) {
+    SmallVector<Value> at = view.qAt(b, h, i, e.idx(0));
+    return std::pair<Line, Line>({view.q, at}, {buf.dout, at});
+  };
+  auto to = [&](Value buffer, Value i) {
+    return Line{buffer, {b, h, i, e.idx(0)}};
+  };
+  if (dot)
+    e.loop(e.idx(0), pairsOf(count), 1, [&](Value t) {
+      Value i = e.add(first, e.mul(t, 2)), target = e.add(e.div(first, 2), t);
+      auto zip = [&](bool partner) {
+        auto [q, dout] = lines(i);
+        auto [nextQ, nextDout] = lines(e.add(i, 1));
+        zipLines(e, q, partner ? &nextQ : nullptr, host.d,
+                 to(buf.qrows, target), dp);
+        zipLines(e, dout, partner ? &nextDout : nullptr, host.dv,
+                 to(buf.dorows, target), ep);
+      };
+      e.when(
+          e.lt(e.add(e.mul(t, 2), 1), count), [&] { zip(true); },
+          [&] { zip(false); });
+    });
+  return e.loop(
+      e.idx(0), count, 1, {e.numVec(0.0)}, [&](Value r, ValueRange carried) {
+        Value i = e.add(first, r), odd = carried[0];
+        auto [q, dout] = lines(i);
+        if (dot)
+          return Vectors{addOdd(e, dout, host.dv, addOdd(e, q, host.d, odd))};
+        copyLine(e, q, host.d, to(buf.qrows, i), dp, &odd);
+        copyLine(e, dout, host.dv, to(buf.dorows, i), ep, &odd);
+        return Vectors{odd};
+      })[0];
 }
 
 func::FuncOp GradKernel::emitLayOut() {
@@ -351,36 +441,40 @@ func::FuncOp GradKernel::emitLayOut() {
   Value none = e.numVec(0.0);
   Value ninf = e.num(-std::numeric_limits<double>::infinity(), e.state);
   Value count = e.min(e.sub(view.sq, first), e.idx(qs));
-  Value odd = e.loop(e.idx(0), count, 1, {none}, [&](Value r, ValueRange carried) {
-    Value i = e.add(first, r), found = carried[0], z = e.idx(0);
-    found = layRow(view.q, view.qAt(b, h, i, z), host.d, dp, buf.qrows, {b, h, i, z}, found);
-    found = layRow(buf.dout, view.qAt(b, h, i, z), host.dv, ep, buf.dorows, {b, h, i, z}, found);
-    e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
-      e.store(e.load(buf.qrows, {b, h, i, d}), buf.qt, {b, h, s, d, r});
-    });
-    // delta, a plain sum: lanes would have to be added up as well.
-    Value delta = e.loop(e.idx(0), e.idx(host.dv), 1, {zero}, [&](Value d, ValueRange sum) {
-      Value x = e.load(buf.dorows, {b, h, i, d});
-      e.store(x, buf.dot, {b, h, s, d, r});
-      Value o = e.widen(e.load(view.out, view.qAt(b, h, i, d)));
-      return Vectors{e.fadd(sum[0], e.fmul(o, x))};
-    })[0];
+  Value odd = layRows(first, count);
+  // Lanes without a query are zero.
+  for (auto [source, target, width] :
+       {std::tuple{view.q, buf.qt, host.d},
+        std::tuple{buf.dout, buf.doutT, host.dv}})
+    e.loop(e.idx(0), e.idx(qs), w,
+           [&, source = source, target = target, width = width](Value r0) {
+             auto line = [&](Value r) {
+               Value i = e.add(first, e.add(r0, r));
+               return Line{source, view.qAt(b, h, i, e.idx(0))};
+             };
+             auto at = [&](Value d, Value r) {
+               return Vectors{b, h, s, d, e.add(r0, r)};
+             };
+             layLanes(e, line, e.min(e.sub(count, r0), e.idx(w)), width, dot,
+                      /*factor=*/1.0,
+                      /*squares=*/true, {target, at});
+           });
+  e.loop(e.idx(0), count, 1, [&](Value r) {
+    Value i = e.add(first, r);
+    SmallVector<Value> at = view.qAt(b, h, i, e.idx(0));
+    Value sum = delta({buf.dout, at}, {view.out, at});
     if (buf.dlse)
-      delta = e.fsub(delta, e.load(buf.dlse, {b, h, i}));
+      sum = e.fsub(sum, e.load(buf.dlse, {b, h, i}));
     // A row of no key has lse = -inf, which makes every weight 0.
     Value lse = e.load(view.lse, {b, h, i});
     Value empty = e.fcmp(arith::CmpFPredicate::OEQ, lse, ninf);
-    e.store(e.select(empty, ninf, e.fsub(zero, lse)), buf.rows, {b, h, z, i});
-    e.store(delta, buf.rows, {b, h, e.idx(1), i});
-    return Vectors{found};
-  })[0];
-  e.loop(count, e.idx(qs), 1, [&](Value r) { // lanes without a query
-    Value i = e.add(first, r);
-    for (auto [lanes, width] : {std::pair{buf.qt, host.d}, {buf.dot, host.dv}})
-      e.loop(e.idx(0), e.idx(width), 1,
-             [&, lanes = lanes](Value d) { e.store(zero, lanes, {b, h, s, d, r}); });
-    e.store(ninf, buf.rows, {b, h, e.idx(0), i});
-    e.store(zero, buf.rows, {b, h, e.idx(1), i});
+    e.store(e.select(empty, ninf, e.fsub(zero, lse)), buf.rows,
+            {b, h, e.idx(0), i});
+    e.store(sum, buf.rows, {b, h, e.idx(1), i});
+  });
+  e.loop(count, e.idx(qs), 1, [&](Value r) {
+    e.store(ninf, buf.rows, {b, h, e.idx(0), e.add(first, r)});
+    e.store(zero, buf.rows, {b, h, e.idx(1), e.add(first, r)});
   });
   e.loop(e.idx(0), e.idx(qs), 1, [&](Value r) {
     for (int64_t column = 0; column < dp; column += w)
@@ -450,68 +544,70 @@ func::FuncOp GradKernel::emitSinks() {
 // A tile of keys and a block of queries
 //===----------------------------------------------------------------------===//
 
-/// K and V of the tile as f32 rows; whether all numbers are finite.
+/// Whether all numbers of K and V of the tile are finite goes to `oddKeys`; as
+/// f32 rows or as pairs they go to scratch. Keys up to the next multiple of
+/// `unit` are zero: computed and never read.
 void GradKernel::stage(Value j0, Value count) {
+  auto to = [&](Value buffer, Value r) { return Line{buffer, {r, e.idx(0)}}; };
   Value odd = e.loop(e.idx(0), count, 1, {e.numVec(0.0)}, [&](Value r, ValueRange carried) {
     LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
-    Value z = e.idx(0);
-    Value found = layRow(view.k, view.kAt(row, g, z), host.d, dp, kb, {r, z}, carried[0]);
-    return Vectors{layRow(view.v, view.vAt(row, g, z), host.dv, ep, vb, {r, z}, found)};
+    Line key = {view.k, view.kAt(row, g, e.idx(0))},
+         value = {view.v, view.vAt(row, g, e.idx(0))};
+    Value odd = carried[0];
+    if (dot) {
+      copyPairs(e, key, host.d, to(kb, r));
+      copyPairs(e, value, host.dv, to(vb, r));
+      return Vectors{addOdd(e, value, host.dv, addOdd(e, key, host.d, odd))};
+    }
+    copyLine(e, key, host.d, to(kb, r), dp, &odd);
+    copyLine(e, value, host.dv, to(vb, r), ep, &odd);
+    return Vectors{odd};
   })[0];
   oddKeys = anyNaN(e, odd);
-  // Keys up to the next multiple of key_rows: computed and never read.
-  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) {
-    for (auto [buffer, width] : {std::pair{kb, dp}, {vb, ep}})
-      for (int64_t column = 0; column < width; column += w)
-        e.storeVec(e.numVec(0.0), buffer, {r, e.idx(column)});
+  e.loop(count, e.mul(e.ceilDiv(count, unit), unit), 1, [&](Value r) {
+    zeroLine(e, to(kb, r));
+    zeroLine(e, to(vb, r));
+  });
+  if (dot)
+    stagePairs(j0, count);
+}
+
+/// K once more, by pairs of keys.
+void GradKernel::stagePairs(Value j0, Value count) {
+  e.loop(e.idx(0), pairsOf(count), 1, [&](Value m) {
+    auto line = [&](Value r) {
+      return Line{view.k,
+                  view.kAt(view.locate(e, b, g, e.add(j0, r)), g, e.idx(0))};
+    };
+    Line to = {kPairs, {m, e.idx(0)}};
+    Value r = e.mul(m, 2), next = e.add(r, 1);
+    e.when(
+        e.lt(next, count),
+        [&] {
+          Line first = line(r), second = line(next);
+          zipLines(e, first, &second, host.d, to, dp);
+        },
+        [&] { zipLines(e, line(r), nullptr, host.d, to, dp); });
   });
 }
 
-/// Rows [low, high) of `keys` times the strip's queries, to the strip's columns of
-/// `to`; low and high are multiples of key_rows.
-void GradKernel::products(Value s, Value low, Value high, Value keys, int64_t width, Value lanes,
-                          Value to) {
+/// Rows [low, high) of `keys` times the strip's queries, to the strip's cells
+/// of `to`; low and high are multiples of key_rows.
+void GradKernel::products(Value s, Value low, Value high, Value keys,
+                          Value lanes, Value to) {
   Value strip = e.add(e.div(i0, qs), s);
+  int64_t depth = cast<MemRefType>(lanes.getType()).getDimSize(3);
   e.loop(low, high, kr, [&](Value j) {
-    auto step = [&](Value d, ValueRange sums) {
-      Vectors next(sums), query;
-      for (int64_t v = 0; v < qv; ++v)
-        query.push_back(e.loadVec(lanes, {b, h, strip, d, e.idx(v * w)}));
-      for (int64_t r = 0; r < kr; ++r) {
-        Value key = e.splat(e.load(keys, {e.add(j, r), d}));
-        for (int64_t v = 0; v < qv; ++v)
-          next[r * qv + v] = e.fma(key, query[v], next[r * qv + v]);
-      }
-      return next;
-    };
-    constexpr int64_t unroll = 4;
-    int64_t whole = width / unroll * unroll;
-    Vectors sums(kr * qv, e.numVec(0.0));
-    if (whole)
-      sums = e.loop(e.idx(0), e.idx(whole), unroll, sums, [&](Value d, ValueRange carried) {
-        Vectors next(carried);
-        for (int64_t u = 0; u < unroll; ++u)
-          next = step(e.add(d, u), next);
-        return next;
-      });
-    for (int64_t d = whole; d < width; ++d)
-      sums = step(e.idx(d), sums);
+    Vectors sums = stripProducts(
+        e, host.schedule, depth, dot,
+        [&](int64_t r, Value d) { return e.load(keys, {e.add(j, r), d}); },
+        [&](Value d, int64_t v) {
+          return e.loadVec(lanes, {b, h, strip, d, e.idx(v * w)});
+        });
     for (int64_t r = 0; r < kr; ++r)
       for (int64_t v = 0; v < qv; ++v)
-        e.storeVec(sums[r * qv + v], to, {e.add(j, r), lane(s, v)});
+        e.storeVec(sums[r * qv + v], to, cell(s, e.add(j, r), v));
   });
-}
-
-/// Query slots of the strip's lanes, the last query repeated beyond the end.
-GradKernel::Vectors GradKernel::queryLanes(Value s) {
-  Vectors lanes;
-  Value last = e.splat(e.toI32(e.sub(view.sq, e.idx(1))));
-  for (int64_t v = 0; v < qv; ++v) {
-    Value first = e.toI32(e.add(e.add(i0, e.mul(s, qs)), v * w));
-    Value slots = arith::AddIOp::create(e.b, e.loc, e.splat(first), e.iota());
-    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, slots, last));
-  }
-  return lanes;
 }
 
 /// Products to weights and to gradients by the product, for rows [low, high).
@@ -520,7 +616,7 @@ GradKernel::Vectors GradKernel::queryLanes(Value s) {
 void GradKernel::pairs(Value s, Value j0, Value low, Value high, Form form, bool side) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   bool masked = form != Form::Plain && host.hasVisible(), score = host.hasScore();
-  Vectors lanes = queryLanes(s);
+  Vectors lanes = queryLanes(e, view, e.add(i0, e.mul(s, qs)));
   SmallVector<ScalarRegion> scores, slopes, masks;
   auto bind = [&](SmallVector<ScalarRegion> &forms, Region &region, unsigned floats, Value query) {
     ScalarRegion &form = forms.emplace_back(region, floats);
@@ -545,7 +641,8 @@ void GradKernel::pairs(Value s, Value j0, Value low, Value high, Form form, bool
   e.loop(low, high, 1, [&](Value r) {
     Value j = e.toI32(e.add(j0, r));
     for (int64_t v = 0; v < qv; ++v) {
-      Value x = e.loadVec(pt, {r, lane(s, v)}), reach = e.loadVec(st, {r, lane(s, v)});
+      Value x = e.loadVec(pt, cell(s, r, v)),
+            reach = e.loadVec(st, cell(s, r, v));
       Value away, scaled, total;
       if (score) {
         scaled = e.fmul(x, e.numVec(host.scale));
@@ -598,8 +695,8 @@ void GradKernel::pairs(Value s, Value j0, Value low, Value high, Form form, bool
       }
       if (side)
         continue;
-      e.storeVec(p, pt, {r, lane(s, v)});
-      e.storeVec(e.fmul(ds, e.numVec(host.scale)), st, {r, lane(s, v)});
+      e.storeVec(p, pt, cell(s, r, v));
+      e.storeVec(e.fmul(ds, e.numVec(host.scale)), st, cell(s, r, v));
     }
   });
 }
@@ -641,100 +738,183 @@ void GradKernel::scatter(Value sum, bool capture, Value gradient, ValueRange ind
   }
 }
 
-/// Rows [from, to) of the strip's columns have no visible pair.
-void GradKernel::clear(Value s, Value from, Value to, Value mark) {
-  e.loop(from, to, 1, [&](Value r) {
+/// P and dS of rows [low, high), rounded, to their pairs. Where the range does
+/// not end on pairs, the row added is one of hidden pairs.
+void GradKernel::roundRows(Value s, Value low, Value high, Value mark) {
+  auto hide = [&](Value r) {
     for (int64_t v = 0; v < qv; ++v) {
-      e.storeVec(e.splat(mark), pt, {r, lane(s, v)});
-      e.storeVec(e.numVec(0.0), st, {r, lane(s, v)});
+      e.storeVec(e.splat(mark), pt, cell(s, r, v));
+      e.storeVec(e.numVec(0.0), st, cell(s, r, v));
+    }
+  };
+  Value from = e.roundDown(low, 2), to = e.mul(e.ceilDiv(high, 2), 2);
+  e.when(e.lt(from, low), [&] { hide(from); });
+  e.when(e.lt(high, to), [&] { hide(high); });
+  e.loop(from, to, 2, [&](Value r) {
+    Value next = e.add(r, 1);
+    for (int64_t v = 0; v < qv; ++v) {
+      Value column = e.add(e.mul(s, qs / 2), v * w / 2);
+      auto round = [&](Value numbers, Value pairs) {
+        Value both = e.roundBoth(e.loadVec(numbers, cell(s, r, v)),
+                                 e.loadVec(numbers, cell(s, next, v)));
+        e.storeVec(e.half(both, 0), pairs, {r, column});
+        e.storeVec(e.half(both, 1), pairs, {next, column});
+        return both;
+      };
+      round(pt, pq);
+      e.storeVec(e.zipHalves(round(st, sq)), sk, {e.div(r, 2), lane(s, v)});
     }
   });
 }
 
-/// sum[sumAt(row, column)] += sum over k in [from, to) of factor(row, k) * row(k,
-/// column), rowTile rows by `columns` vectors at a time.
-void GradKernel::accumulate(Value sum,
-                            llvm::function_ref<SmallVector<Value>(Value, Value)> sumAt,
-                            int64_t width, Value from, Value to,
-                            llvm::function_ref<Value(int64_t, Value)> factor,
-                            llvm::function_ref<Value(Value, Value)> row) {
-  auto product = [&](Value base, int64_t count) {
-    Vectors sums;
-    for (int64_t r = 0; r < rowTile; ++r)
-      for (int64_t c = 0; c < count; ++c)
-        sums.push_back(e.loadVec(sum, sumAt(e.idx(r), e.add(base, c * w))));
-    sums = e.loop(from, to, 1, sums, [&](Value k, ValueRange carried) {
-      Vectors next(carried), vectors;
-      for (int64_t c = 0; c < count; ++c)
-        vectors.push_back(row(k, e.add(base, c * w)));
-      for (int64_t r = 0; r < rowTile; ++r) {
-        Value x = e.splat(factor(r, k));
-        for (int64_t c = 0; c < count; ++c)
-          next[r * count + c] = e.fma(x, vectors[c], next[r * count + c]);
+/// The last of an odd number of queries has a neighbour that is none: no
+/// weight.
+void GradKernel::dropLast(Value low, Value high) {
+  Value first = arith::ConstantIntOp::create(e.b, e.loc, 0xffff, 32);
+  e.when(e.cmp(arith::CmpIPredicate::ne, e.rem(rows, e.idx(2)), e.idx(0)), [&] {
+    e.loop(low, high, 1, [&](Value r) {
+      for (Value pairs : {pq, sq}) {
+        SmallVector<Value> at = {r, e.div(rows, 2)};
+        e.store(e.band(e.load(pairs, at), first), pairs, at);
       }
-      return next;
     });
-    for (int64_t r = 0; r < rowTile; ++r)
-      for (int64_t c = 0; c < count; ++c)
-        e.storeVec(sums[r * count + c], sum, sumAt(e.idx(r), e.add(base, c * w)));
-  };
+  });
+}
+
+/// Rows [from, to) of the strip's columns have no visible pair.
+void GradKernel::clear(Value s, Value from, Value to, Value mark) {
+  if (!dot)
+    return e.loop(from, to, 1, [&](Value r) {
+      for (int64_t v = 0; v < qv; ++v) {
+        e.storeVec(e.splat(mark), pt, {r, lane(s, v)});
+        e.storeVec(e.numVec(0.0), st, {r, lane(s, v)});
+      }
+    });
+  Value none = e.numVec(0.0), marked = e.splat(mark);
+  Value zeros = e.roundBoth(none, none),
+        markedPairs = e.roundBoth(marked, marked);
+  e.loop(from, to, 2, [&](Value r) {
+    for (int64_t v = 0; v < qv; ++v) {
+      Value column = e.add(e.mul(s, qs / 2), v * w / 2);
+      for (Value row : {r, e.add(r, 1)}) {
+        e.storeVec(e.half(markedPairs, 0), pq, {row, column});
+        e.storeVec(e.half(zeros, 0), sq, {row, column});
+      }
+      e.storeVec(e.zipHalves(zeros), sk, {e.div(r, 2), lane(s, v)});
+    }
+  });
+}
+
+/// Columns of sums, as many vectors at a time as accumulators hold. What the
+/// rows of a tile or block hold in one panel is read again for every rowTile
+/// sums.
+void GradKernel::panels(int64_t width,
+                        llvm::function_ref<void(Value, int64_t)> body) {
   int64_t step = columns * w, whole = width / step * step;
   if (whole)
-    e.loop(e.idx(0), e.idx(whole), step, [&](Value base) { product(base, columns); });
+    e.loop(e.idx(0), e.idx(whole), step,
+           [&](Value base) { body(base, columns); });
   if (whole < width)
-    product(e.idx(whole), (width - whole) / w);
+    body(e.idx(whole), (width - whole) / w);
+}
+
+/// rowTile rows of sums by `count` vectors: sum[at(row) + vector] += sum over k
+/// in [from, to) of factor(row, k) * row(k)[vector]; k may number pairs. The
+/// last index of `at` and `row` is the panel's first column.
+void GradKernel::accumulate(Value sum, int64_t count, Value from, Value to,
+                            llvm::function_ref<SmallVector<Value>(int64_t)> at,
+                            llvm::function_ref<Value(int64_t, Value)> factor,
+                            llvm::function_ref<Line(Value)> row) {
+  auto vectorAt = [&](SmallVector<Value> indices, int64_t c) {
+    indices.back() = e.add(indices.back(), c * w);
+    return indices;
+  };
+  Vectors sums;
+  for (int64_t r = 0; r < rowTile; ++r)
+    for (int64_t c = 0; c < count; ++c)
+      sums.push_back(e.loadVec(sum, vectorAt(at(r), c)));
+  sums = e.loop(from, to, 1, sums, [&](Value k, ValueRange carried) {
+    Vectors next(carried), vectors;
+    Line line = row(k);
+    for (int64_t c = 0; c < count; ++c)
+      vectors.push_back(e.loadVec(line.buffer, vectorAt(line.at, c)));
+    for (int64_t r = 0; r < rowTile; ++r) {
+      Value x = e.splat(factor(r, k));
+      for (int64_t c = 0; c < count; ++c)
+        next[r * count + c] = multiplyAdd(x, vectors[c], next[r * count + c]);
+    }
+    return next;
+  });
+  for (int64_t r = 0; r < rowTile; ++r)
+    for (int64_t c = 0; c < count; ++c)
+      e.storeVec(sums[r * count + c], sum, vectorAt(at(r), c));
 }
 
 /// dV += P^T dO and dK += dS^T Q over rows [low, high) of the tile.
 void GradKernel::keyGradients(Value j0, Value low, Value high) {
-  for (auto [weights, sum, rowsOf, width] :
-       {std::tuple<Value, Value, Value, int64_t>{pt, buf.dvSum, buf.dorows, ep},
-        {st, buf.dkSum, buf.qrows, dp}})
-    e.loop(low, high, rowTile,
-           [&, weights = weights, sum = sum, rowsOf = rowsOf, width = width](Value j) {
-             // From the first to the last strip that sees any of these keys.
-             Vectors seen = e.loop(
-                 e.idx(0), stripCount, 1, {rows, e.idx(0)}, [&](Value s, ValueRange carried) {
-                   Value sees = e.band(e.lt(e.load(bounds, {s, e.idx(0)}), e.add(j, rowTile)),
-                                       e.lt(j, e.load(bounds, {s, e.idx(1)})));
-                   Value from = e.mul(s, qs), to = e.min(e.add(from, qs), rows);
-                   return Vectors{e.select(sees, e.min(carried[0], from), carried[0]),
-                                  e.select(sees, to, carried[1])};
-                 });
-             accumulate(
-                 sum,
-                 [&](Value r, Value column) -> SmallVector<Value> {
-                   return {b, g, e.add(e.add(j0, j), r), column};
-                 },
-                 width, seen[0], seen[1],
-                 [&](int64_t r, Value i) { return e.load(weights, {e.add(j, r), i}); },
-                 [&](Value i, Value column) {
-                   return e.loadVec(rowsOf, {b, h, e.add(i0, i), column});
-                 });
-           });
+  Value firstOfBlock = dot ? e.div(i0, 2) : i0; // of queries, or of their pairs
+  auto rowsOfSums = [&](Value weights, Value sum, Value rowsOf, Value base,
+                        int64_t count, Value j) {
+    // From the first to the last strip that sees any of these keys.
+    Vectors seen = e.loop(
+        e.idx(0), stripCount, 1, {rows, e.idx(0)},
+        [&](Value s, ValueRange carried) {
+          Value sees =
+              e.band(e.lt(e.load(bounds, {s, e.idx(0)}), e.add(j, rowTile)),
+                     e.lt(j, e.load(bounds, {s, e.idx(1)})));
+          Value from = e.mul(s, qs), to = e.min(e.add(from, qs), rows);
+          return Vectors{e.select(sees, e.min(carried[0], from), carried[0]),
+                         e.select(sees, to, carried[1])};
+        });
+    accumulate(
+        sum, count, dot ? e.div(seen[0], 2) : seen[0], pairsOf(seen[1]),
+        [&](int64_t r) { return Vectors{b, g, e.add(j0, e.add(j, r)), base}; },
+        [&](int64_t r, Value i) { return e.load(weights, {e.add(j, r), i}); },
+        [&](Value i) {
+          return Line{rowsOf, {b, h, e.add(firstOfBlock, i), base}};
+        });
+  };
+  panels(ep, [&](Value base, int64_t count) {
+    e.loop(low, high, rowTile, [&](Value j) {
+      rowsOfSums(dot ? pq : pt, buf.dvSum, buf.dorows, base, count, j);
+    });
+  });
+  panels(dp, [&](Value base, int64_t count) {
+    e.loop(low, high, rowTile, [&](Value j) {
+      rowsOfSums(dot ? sq : st, buf.dkSum, buf.qrows, base, count, j);
+    });
+  });
 }
 
 /// dQ += dS K over the keys that each strip sees.
 void GradKernel::queryGradients() {
-  e.loop(e.idx(0), stripCount, 1, [&](Value s) {
+  Value factors = dot ? sk : st, keys = dot ? kPairs : kb;
+  auto strip = [&](Value s, Value base, int64_t count) {
     Value from = e.load(bounds, {s, e.idx(0)}), to = e.load(bounds, {s, e.idx(1)});
     e.when(e.lt(from, to), [&] {
       e.loop(e.mul(s, qs), e.mul(e.add(s, 1), qs), rowTile, [&](Value i) {
         accumulate(
-            buf.dqSum,
-            [&](Value r, Value column) -> SmallVector<Value> {
-              return {b, h, e.add(e.add(i0, i), r), column};
+            buf.dqSum, count, dot ? e.div(from, 2) : from, pairsOf(to),
+            [&](int64_t r) {
+              return Vectors{b, h, e.add(i0, e.add(i, r)), base};
             },
-            dp, from, to, [&](int64_t r, Value j) { return e.load(st, {j, e.add(i, r)}); },
-            [&](Value j, Value column) { return e.loadVec(kb, {j, column}); });
+            [&](int64_t r, Value j) {
+              return e.load(factors, {j, e.add(i, r)});
+            },
+            [&](Value j) { return Line{keys, {j, base}}; });
       });
     });
+  };
+  panels(dp, [&](Value base, int64_t count) {
+    e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, base, count); });
   });
 }
 
 /// All three, pair by pair, without those marked as hidden: 0 times what is not
 /// finite would not be 0. Every sum has the order of the fast form.
 void GradKernel::carefully(Value j0, Value low, Value high) {
+  if (dot)
+    return carefullyInPairs(j0, low, high);
   Value zero = e.num(0.0, e.state);
   e.loop(low, high, 1, [&](Value j) {
     e.loop(e.idx(0), rows, 1, [&](Value i) {
@@ -754,6 +934,62 @@ void GradKernel::carefully(Value j0, Value low, Value high) {
         add(buf.dvSum, {b, g, key, z}, p, buf.dorows, {b, h, query, z}, ep);
         add(buf.dkSum, {b, g, key, z}, ds, buf.qrows, {b, h, query, z}, dp);
         add(buf.dqSum, {b, h, query, z}, ds, kb, {j, z}, dp);
+      });
+    });
+  });
+}
+
+/// The same with pairs: what is hidden becomes 0 in both of the pairs that are
+/// multiplied.
+void GradKernel::carefullyInPairs(Value j0, Value low, Value high) {
+  auto word = [&](int64_t value) {
+    return arith::ConstantIntOp::create(e.b, e.loc, value, 32);
+  };
+  // Ones where the weight is not the mark, -1 as bf16.
+  auto seen = [&](Value j, Value i) {
+    Value mark = arith::ConstantIntOp::create(e.b, e.loc, 0xbf80, 16);
+    Value shown = e.cmp(arith::CmpIPredicate::ne, e.load(marks, {j, i}), mark);
+    return e.select(shown, word(0xffff), word(0));
+  };
+  auto join = [&](Value first, Value second) -> Value {
+    return e.bor(first, arith::ShLIOp::create(e.b, e.loc, second, word(16)));
+  };
+  auto add = [&](Value sum, ArrayRef<Value> at, Value factor, Value shown,
+                 const Line &from, int64_t width) {
+    Line to = {sum, SmallVector<Value>(at)};
+    for (int64_t column = 0; column < width; column += w) {
+      Value c = e.idx(column);
+      Value row =
+          e.band(e.loadVec(from.buffer, from.column(c)), e.splat(shown));
+      Value x = e.dotPairs(e.splat(e.band(factor, shown)), row,
+                           e.loadVec(sum, to.column(c)));
+      e.storeVec(x, sum, to.column(c));
+    }
+  };
+  auto some = [&](Value shown, llvm::function_ref<void()> body) {
+    e.when(e.cmp(arith::CmpIPredicate::ne, shown, word(0)), body);
+  };
+  Value z = e.idx(0);
+  e.loop(low, high, 1, [&](Value j) {
+    e.loop(z, pairsOf(rows), 1, [&](Value t) {
+      Value i = e.mul(t, 2), next = e.add(i, 1);
+      Value shown =
+          join(seen(j, i), e.select(e.lt(next, rows), seen(j, next), word(0)));
+      some(shown, [&] {
+        Value key = e.add(j0, j), pair = e.add(e.div(i0, 2), t);
+        add(buf.dvSum, {b, g, key, z}, e.load(pq, {j, t}), shown,
+            {buf.dorows, {b, h, pair, z}}, ep);
+        add(buf.dkSum, {b, g, key, z}, e.load(sq, {j, t}), shown,
+            {buf.qrows, {b, h, pair, z}}, dp);
+      });
+    });
+  });
+  e.loop(e.div(low, 2), pairsOf(high), 1, [&](Value m) {
+    e.loop(z, rows, 1, [&](Value i) {
+      Value j = e.mul(m, 2), shown = join(seen(j, i), seen(e.add(j, 1), i));
+      some(shown, [&] {
+        add(buf.dqSum, {b, h, e.add(i0, i), z}, e.load(sk, {m, i}), shown,
+            {kPairs, {m, z}}, dp);
       });
     });
   });
@@ -795,40 +1031,61 @@ void GradKernel::block(Value j0, Value count, bool side) {
   Value none = arith::ConstantIntOp::create(e.b, e.loc, 0, 8);
   Value odd = e.bor(oddKeys, e.cmp(arith::CmpIPredicate::ne, found[2], none));
   e.when(e.lt(found[0], found[1]), [&] {
-    Value from = e.roundDown(found[0], rowTile);
-    Value to = e.mul(e.ceilDiv(found[1], rowTile), rowTile);
+    Value from = e.roundDown(found[0], clearUnit);
+    Value to = e.mul(e.ceilDiv(found[1], clearUnit), clearUnit);
     Value mark = e.select(odd, e.num(-1.0, e.state), e.num(0.0, e.state));
     e.loop(e.idx(0), stripCount, 1, [&](Value s) {
       Value low = e.load(bounds, {s, e.idx(0)}), high = e.load(bounds, {s, e.idx(1)});
       e.when(e.lt(low, high), [&] {
-        Value lowTile = e.roundDown(low, kr), highTile = e.mul(e.ceilDiv(high, kr), kr);
-        products(s, lowTile, highTile, kb, host.d, buf.qt, pt);
-        products(s, lowTile, highTile, vb, host.dv, buf.dot, st);
-        auto plain = [&] {
-          if (!host.hasVisible())
-            return pairs(s, j0, low, high, Form::Plain, side);
-          Value full = e.cmp(arith::CmpIPredicate::eq, e.load(bounds, {s, e.idx(2)}), e.idx(1));
+        Value lowTile = e.roundDown(low, unit),
+              highTile = e.mul(e.ceilDiv(high, unit), unit);
+        Value full = e.cmp(arith::CmpIPredicate::eq,
+                           e.load(bounds, {s, e.idx(2)}), e.idx(1));
+        auto score = [&](Value low, Value high) {
+          auto plain = [&] {
+            if (!host.hasVisible())
+              return pairs(s, j0, low, high, Form::Plain, side);
+            e.when(
+                full, [&] { pairs(s, j0, low, high, Form::Plain, side); },
+                [&] { pairs(s, j0, low, high, Form::Masked, side); });
+          };
           e.when(
-              full, [&] { pairs(s, j0, low, high, Form::Plain, side); },
-              [&] {
-                if (!side)
-                  tally(2, e.idx(1));
-                pairs(s, j0, low, high, Form::Masked, side);
-              });
+              odd, [&] { pairs(s, j0, low, high, Form::Careful, side); },
+              plain);
         };
-        e.when(odd, [&] { pairs(s, j0, low, high, Form::Careful, side); }, plain);
-        if (!side)
-          tally(1, e.idx(1));
+        // With pairs a few rows at a time: what is not rounded stays in the
+        // innermost cache.
+        e.loop(lowTile, highTile, stepRows, [&](Value j) {
+          Value end = e.min(e.add(j, stepRows), highTile);
+          base = j;
+          products(s, j, end, kb, buf.qt, pt);
+          products(s, j, end, vb, buf.doutT, st);
+          Value first = e.max(j, low), last = e.min(end, high);
+          score(first, last);
+          if (dot && !side)
+            roundRows(s, first, last, mark);
+        });
+        if (side)
+          return;
+        tally(1, e.idx(1));
+        if (host.hasVisible())
+          e.when(e.bor(full, odd), [] {}, [&] { tally(2, e.idx(1)); });
       });
       if (side)
         return;
       // Pairs outside of what the strip sees, inside of what the block does.
       Value empty = e.le(high, low);
+      if (dot) {
+        low = e.roundDown(low, 2);
+        high = e.mul(e.ceilDiv(high, 2), 2);
+      }
       clear(s, from, e.select(empty, to, low), mark);
       clear(s, e.select(empty, to, high), to, mark);
     });
     if (side)
       return;
+    if (dot)
+      dropLast(from, to);
     e.when(
         odd,
         [&] {
@@ -842,24 +1099,43 @@ void GradKernel::block(Value j0, Value count, bool side) {
   });
 }
 
+/// The scratch buffers of a task: bounds, K, V, P and dS, then what pairs need.
+SmallVector<MemRefType> GradKernel::scratchBuffers() {
+  Type state = e.state, pair = e.b.getI32Type(), index = e.b.getIndexType();
+  auto buffer = [](ArrayRef<int64_t> shape, Type type) {
+    return MemRefType::get(shape, type);
+  };
+  if (!dot)
+    return {buffer({strips, 3}, index), buffer({tileRows, dp}, state),
+            buffer({tileRows, ep}, state), buffer({tileRows, blk}, state),
+            buffer({tileRows, blk}, state)};
+  return {buffer({strips, 3}, index),
+          buffer({tileRows, pairsOf(host.d)}, pair),
+          buffer({tileRows, pairsOf(host.dv)}, pair),
+          buffer({stepRows, qs}, state),
+          buffer({stepRows, qs}, state),
+          buffer({tileRows / 2, dp}, pair),
+          buffer({tileRows, blk / 2}, pair),
+          buffer({tileRows, blk / 2}, pair),
+          buffer({tileRows / 2, blk}, pair)};
+}
+
 /// A task of one part of the keys and one of the queries; `side`: of one part of
 /// the keys and all else.
 func::FuncOp GradKernel::emitTiles(bool side) {
   Outliner::Block task = open(side ? "attn_grad_aux" : "attn_grad_tile");
-  int64_t bytes = e.state.getWidth() / 8, offset = 0;
-  auto scratch = [&](ArrayRef<int64_t> shape, Type element, int64_t size) {
-    Value buffer = outliner.scratchBuffer(task.scratch, e.idx(offset),
-                                          MemRefType::get(shape, element), {});
-    for (int64_t dim : shape)
-      size *= dim;
-    offset += llvm::alignTo(size, 64);
-    return buffer;
-  };
-  kb = scratch({tileRows, dp}, e.state, bytes);
-  vb = scratch({tileRows, ep}, e.state, bytes);
-  pt = scratch({tileRows, blk}, e.state, bytes);
-  st = scratch({tileRows, blk}, e.state, bytes);
-  bounds = scratch({strips, 3}, e.b.getIndexType(), 8);
+  SmallVector<Value *> buffers = {&bounds, &kb, &vb, &pt, &st};
+  if (dot)
+    buffers.append({&kPairs, &pq, &sq, &sk});
+  int64_t offset = 0;
+  for (auto [buffer, type] : llvm::zip(buffers, scratchBuffers())) {
+    *buffer = outliner.scratchBuffer(task.scratch, e.idx(offset), type, {});
+    if (buffer == &pq)
+      marks = outliner.scratchBuffer(
+          task.scratch, e.idx(offset),
+          MemRefType::get({tileRows, blk}, e.b.getI16Type()), {});
+    offset += bytesOf(type);
+  }
 
   auto tiles = [&](Value firstQuery, Value lastQuery) {
     Value firstKey = e.mul(part, buf.keyPart);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
+#include "Strips.h"
 
 #include <cmath>
 #include <limits>
@@ -49,21 +50,24 @@ private:
   /// A factor folded into q would round q again.
   static bool usesDot(Emit &e, const LoopView &host) {
     // The guarded form has no products of pairs, and may meet any row.
-    return e.hasDot && host.storage.isBF16() && host.queryFactor() == 1.0 &&
+    return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0 &&
            !host.invariant();
   }
   void openScratch(Value scratch);
-  int64_t transposeQueries(Value s, Value v, Value i);
   void loadQueries();
   int64_t transposeOutputs(Value s, Value v, Value i);
   void writeOutputs();
   void stage(Value j0, Value from, Value count);
-  void stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
-                int64_t padded);
   void stagePairs(Value j0, Value from, Value count);
-  void keyPairs(const LoopView::Row &source, Value row);
-  void valuePairs(const LoopView::Row &first, const LoopView::Row *second, Value pair);
-  void zeroRow(Value target, Value row);
+  Line keyLine(const LoopView::Row &row) {
+    return {view.k, view.kAt(row, g, e.idx(0))};
+  }
+  Line valueLine(const LoopView::Row &row) {
+    return {view.v, view.vAt(row, g, e.idx(0))};
+  }
+  Line scratchLine(Value buffer, Value row) {
+    return {buffer, {row, e.idx(0)}};
+  }
   Value multiplyAdd(Value x, Value y, Value z) {
     return dot ? e.dotPairs(x, y, z) : e.fma(x, y, z);
   }
@@ -80,7 +84,6 @@ private:
   Value anyStrip(Value j0);
   void tally(int64_t which, Value n);
   void finish(func::FuncOp guardedForm, Outliner::Block &block);
-  Vectors queryLanes(Value s);
 
   Value lane(int64_t v) { return e.idx(v * w); }
   Vectors many(Value value, int64_t count) { return Vectors(count, value); }
@@ -145,63 +148,19 @@ void TileKernel::openScratch(Value scratch) {
 // Loading
 //===----------------------------------------------------------------------===//
 
-/// Columns of Q^T that whole vectors of Q rows give: element d of w queries is one
-/// vector of the transposed square. Returns how many; the rest goes one by one.
-int64_t TileKernel::transposeQueries(Value s, Value v, Value i) {
-  int64_t perColumn = dot ? 2 : 1, whole = host.d / (w * perColumn) * w;
-  Value lane = e.mul(v, w);
-  e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
-    Vectors rows;
-    for (int64_t r = 0; r < w; ++r) {
-      SmallVector<Value> at = view.qAt(b, h, e.add(i, r), e.mul(column, perColumn));
-      rows.push_back(dot ? e.loadPairs(view.q, at)
-                         : e.fmul(e.widen(e.loadVec(view.q, at)), e.numVec(host.queryFactor())));
-    }
-    for (auto [n, x] : llvm::enumerate(e.transpose(rows)))
-      e.storeVec(x, qt, {s, e.add(column, static_cast<int64_t>(n)), lane});
-  });
-  return whole;
-}
-
 /// Q^T of the block; rows beyond the last query are zero.
 void TileKernel::loadQueries() {
-  auto type = cast<MemRefType>(qt.getType());
-  int64_t columns = type.getDimSize(1);
-  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type.getElementType()));
-  // Columns [from, all) of the query in row r of the block.
-  auto oneByOne = [&](Value r, int64_t from) {
-    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
-    auto store = [&](Value x, Value d) { e.store(x, qt, {s, d, column}); };
-    auto element = [&](Value d) { return e.load(view.q, view.qAt(b, h, i, d)); };
-    if (!dot) {
-      Value factor = e.num(host.queryFactor(), e.state);
-      e.loop(e.idx(from), e.idx(host.d), 1,
-             [&](Value d) { store(e.fmul(e.widen(element(d)), factor), d); });
-      return;
-    }
-    e.loop(e.idx(from), e.idx(host.d / 2), 1, [&](Value t) {
-      Value d = e.mul(t, 2);
-      store(e.zipPairs(element(d), element(e.add(d, 1))), t);
-    });
-    if (host.d % 2)
-      store(e.zipPairs(element(e.idx(host.d - 1)), e.num(0.0, host.storage)),
-            e.idx(host.d / 2));
-  };
   e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
-    Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
-    auto some = [&] {
-      e.loop(e.idx(0), e.idx(columns), 1,
-             [&](Value d) { e.storeVec(e.splat(zero), qt, {s, d, e.mul(v, w)}); });
-      e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) { oneByOne(r, 0); });
+    Value s = e.div(group, qv), lane = e.mul(e.rem(group, e.idx(qv)), w),
+          r0 = e.mul(group, w);
+    auto line = [&](Value r) {
+      return Line{view.q, view.qAt(b, h, e.add(i0, e.add(r0, r)), e.idx(0))};
     };
-    if (guarded) // the rare form need not be fast
-      return some();
-    auto all = [&] {
-      int64_t done = transposeQueries(s, v, e.add(i0, r0));
-      if (done < columns)
-        e.loop(r0, e.add(r0, w), 1, [&](Value r) { oneByOne(r, done); });
-    };
-    e.when(e.le(e.add(r0, w), rows), all, some);
+    auto at = [&](Value d, Value r) { return Vectors{s, d, e.add(lane, r)}; };
+    // The guarded form is rare and need not be fast.
+    layLanes(e, line, e.min(e.sub(rows, r0), e.idx(w)), host.d, dot,
+             host.queryFactor(),
+             /*squares=*/!guarded, {qt, at});
   });
   // States: m = -inf, l = 0, O = 0.
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity()), none = e.numVec(0.0);
@@ -217,24 +176,6 @@ void TileKernel::loadQueries() {
   });
 }
 
-/// One row of `width` elements to row `row` of `target`, widened; columns up to
-/// `padded` are zero.
-void TileKernel::stageRow(Value buffer, ArrayRef<Value> at, int64_t width, Value target, Value row,
-                          int64_t padded) {
-  SmallVector<Value> source(at);
-  int64_t column = 0;
-  auto next = [&]() -> SmallVector<Value> & {
-    source[3] = e.idx(column);
-    return source;
-  };
-  for (; column + w <= width; column += w)
-    e.storeVec(e.widen(e.loadVec(buffer, next())), target, {row, e.idx(column)});
-  for (; column < width; ++column)
-    e.store(e.widen(e.load(buffer, next())), target, {row, e.idx(column)});
-  for (; column < padded; ++column)
-    e.store(e.num(0.0, e.state), target, {row, e.idx(column)});
-}
-
 /// K and V rows [j0 + from, j0 + count) to scratch. K rows up to the next multiple of
 /// key_rows are zero: their scores are computed and never read.
 void TileKernel::stage(Value j0, Value from, Value count) {
@@ -243,65 +184,18 @@ void TileKernel::stage(Value j0, Value from, Value count) {
   e.loop(from, count, 1, [&](Value r) {
     LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
     auto copy = [&] {
-      stageRow(view.k, view.kAt(row, g, e.idx(0)), host.d, kb, r, host.d);
-      stageRow(view.v, view.vAt(row, g, e.idx(0)), host.dv, vb, r, ep);
+      copyLine(e, keyLine(row), host.d, scratchLine(kb, r), host.d);
+      copyLine(e, valueLine(row), host.dv, scratchLine(vb, r), ep);
     };
     if (!row.present)
       return copy();
     e.when(row.present, copy, [&] {
-      zeroRow(kb, r);
-      zeroRow(vb, r);
+      zeroLine(e, scratchLine(kb, r));
+      zeroLine(e, scratchLine(vb, r));
     });
   });
-  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r); });
-}
-
-void TileKernel::zeroRow(Value target, Value row) {
-  auto type = cast<MemRefType>(target.getType());
-  Type element = type.getElementType();
-  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(element));
-  int64_t width = type.getDimSize(1), column = 0;
-  for (; column + w <= width; column += w)
-    e.storeVec(e.splat(zero), target, {row, e.idx(column)});
-  for (; column < width; ++column)
-    e.store(zero, target, {row, e.idx(column)});
-}
-
-//===----------------------------------------------------------------------===//
-// Staging pairs of bf16
-//===----------------------------------------------------------------------===//
-
-/// A row of K as it lies: its pairs of head dims are neighbours already.
-void TileKernel::keyPairs(const LoopView::Row &source, Value row) {
-  auto at = [&](int64_t d) { return view.kAt(source, g, e.idx(d)); };
-  int64_t d = 0;
-  for (; d + 2 * w <= host.d; d += 2 * w)
-    e.storeVec(e.loadPairs(view.k, at(d)), kb, {row, e.idx(d / 2)});
-  for (; d < host.d; d += 2) {
-    Value second = d + 1 < host.d ? e.load(view.k, at(d + 1)) : e.num(0.0, host.storage);
-    e.store(e.zipPairs(e.load(view.k, at(d)), second), kb, {row, e.idx(d / 2)});
-  }
-}
-
-/// Two rows of V as one row of pairs of keys; no second row is one of zeros.
-void TileKernel::valuePairs(const LoopView::Row &first, const LoopView::Row *second, Value pair) {
-  auto zip = [&](int64_t column, bool whole) {
-    auto part = [&](const LoopView::Row &row) -> Value {
-      SmallVector<Value> at = view.vAt(row, g, e.idx(column));
-      return whole ? e.loadVec(view.v, at) : e.load(view.v, at);
-    };
-    Value x = part(first);
-    Value y = second ? part(*second) : e.num(0.0, x.getType());
-    return e.zipPairs(x, y);
-  };
-  int64_t column = 0;
-  for (; column + w <= host.dv; column += w)
-    e.storeVec(zip(column, true), vb, {pair, e.idx(column)});
-  for (; column < host.dv; ++column)
-    e.store(zip(column, false), vb, {pair, e.idx(column)});
-  Value zero = arith::ConstantIntOp::create(e.b, e.loc, 0, 32);
-  for (; column < ep; ++column)
-    e.store(zero, vb, {pair, e.idx(column)});
+  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1,
+         [&](Value r) { zeroLine(e, scratchLine(kb, r)); });
 }
 
 /// Like `stage`, two keys at a time: both lie in one page, since pages hold a
@@ -311,25 +205,31 @@ void TileKernel::stagePairs(Value j0, Value from, Value count) {
     Value r = e.mul(pair, 2), next = e.add(r, 1);
     LoopView::Row first = view.locate(e, b, g, e.add(j0, r)), second = first;
     second.inner = e.add(first.inner, 1);
+    auto zip = [&](const Line *partner) {
+      zipLines(e, valueLine(first), partner, host.dv, scratchLine(vb, pair),
+               ep);
+    };
     auto copy = [&] {
-      keyPairs(first, r);
+      copyPairs(e, keyLine(first), host.d, scratchLine(kb, r));
       e.when(
           e.lt(next, count),
           [&] {
-            keyPairs(second, next);
-            valuePairs(first, &second, pair);
+            copyPairs(e, keyLine(second), host.d, scratchLine(kb, next));
+            Line partner = valueLine(second);
+            zip(&partner);
           },
-          [&] { valuePairs(first, nullptr, pair); });
+          [&] { zip(nullptr); });
     };
     if (!first.present)
       return copy();
     e.when(first.present, copy, [&] {
-      zeroRow(kb, r);
-      zeroRow(kb, next);
-      zeroRow(vb, pair);
+      zeroLine(e, scratchLine(kb, r));
+      zeroLine(e, scratchLine(kb, next));
+      zeroLine(e, scratchLine(vb, pair));
     });
   });
-  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1, [&](Value r) { zeroRow(kb, r); });
+  e.loop(count, e.mul(e.ceilDiv(count, kr), kr), 1,
+         [&](Value r) { zeroLine(e, scratchLine(kb, r)); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -342,31 +242,10 @@ TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool trac
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
   Vectors start = track ? many(ninf, qv) : Vectors{};
   return e.loop(low, high, kr, start, [&](Value j, ValueRange carried) {
-    auto step = [&](Value d, ValueRange accumulators) {
-      Vectors next(accumulators);
-      Vectors query;
-      for (int64_t v = 0; v < qv; ++v)
-        query.push_back(e.loadVec(qt, {s, d, lane(v)}));
-      for (int64_t r = 0; r < kr; ++r) {
-        Value key = e.splat(e.load(kb, {e.add(j, r), d}));
-        for (int64_t v = 0; v < qv; ++v)
-          next[r * qv + v] = multiplyAdd(key, query[v], next[r * qv + v]);
-      }
-      return next;
-    };
-    constexpr int64_t unroll = 4;
-    int64_t depth = cast<MemRefType>(kb.getType()).getDimSize(1);
-    int64_t whole = depth / unroll * unroll;
-    Vectors acc = many(e.numVec(0.0), kr * qv);
-    if (whole)
-      acc = e.loop(e.idx(0), e.idx(whole), unroll, acc, [&](Value d, ValueRange accumulators) {
-        Vectors next(accumulators);
-        for (int64_t u = 0; u < unroll; ++u)
-          next = step(e.add(d, u), next);
-        return next;
-      });
-    for (int64_t d = whole; d < depth; ++d)
-      acc = step(e.idx(d), acc);
+    Vectors acc = stripProducts(
+        e, host.schedule, cast<MemRefType>(kb.getType()).getDimSize(1), dot,
+        [&](int64_t r, Value d) { return e.load(kb, {e.add(j, r), d}); },
+        [&](Value d, int64_t v) { return e.loadVec(qt, {s, d, lane(v)}); });
     for (int64_t r = 0; r < kr; ++r)
       for (int64_t v = 0; v < qv; ++v)
         e.storeVec(acc[r * qv + v], st, {e.add(j, r), lane(v)});
@@ -379,24 +258,12 @@ TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool trac
   });
 }
 
-/// Query slots of the strip's lanes, the last query repeated beyond the end.
-TileKernel::Vectors TileKernel::queryLanes(Value s) {
-  Vectors lanes;
-  Value last = e.splat(e.toI32(e.sub(view.sq, e.idx(1))));
-  for (int64_t v = 0; v < qv; ++v) {
-    Value first = e.toI32(e.add(e.add(i0, e.mul(s, qs)), v * w));
-    Value slots = arith::AddIOp::create(e.b, e.loc, e.splat(first), e.iota());
-    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, slots, last));
-  }
-  return lanes;
-}
-
 /// What the plan adds to scores [low, high) (rows of the tile), and -inf for
 /// masked pairs; the maximum per lane.
 TileKernel::Vectors TileKernel::adjust(Value s, Value j0, Value low, Value high, bool masked) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   bool score = host.hasScore();
-  Vectors lanes = queryLanes(s);
+  Vectors lanes = queryLanes(e, view, e.add(i0, e.mul(s, qs)));
   SmallVector<ScalarRegion> scoreForms, maskForms;
   for (int64_t v = 0; v < qv; ++v) {
     if (score) {

@@ -153,8 +153,19 @@ struct Emit {
   // where `hasDot`.
   /// z + x.first * y.first + x.second * y.second, per lane.
   Value dotPairs(Value x, Value y, Value z);
+  /// Whether products of operands of this type are of pairs.
+  bool multipliesPairs(Type storage) const {
+    return hasDot && storage.isBF16();
+  }
   /// The pairs of two f32 vectors, lane by lane, rounded to nearest even.
-  Value roundToPairs(Value first, Value second);
+  Value roundToPairs(Value first, Value second) {
+    return zipHalves(roundBoth(first, second));
+  }
+  /// Its two steps: one vector of both, rounded, then lane i of the halves side
+  /// by side. `half`: a half as lanes / 2 pairs of neighbours.
+  Value roundBoth(Value first, Value second);
+  Value zipHalves(Value both);
+  Value half(Value both, int64_t which);
   /// Neighbours in memory as pairs, `lanes` of them.
   Value loadPairs(Value memref, ValueRange at);
   /// The pairs of two bf16 vectors or scalars.

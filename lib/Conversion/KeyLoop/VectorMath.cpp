@@ -269,18 +269,29 @@ Value Emit::loadPairs(Value memref, ValueRange at) {
   return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), x);
 }
 
-Value Emit::roundToPairs(Value first, Value second) {
-  // The instruction appends the rounded vectors, [first, second]: a shuffle makes
-  // neighbours of the two lanes i.
+Value Emit::roundBoth(Value first, Value second) {
+  // The instruction's first operand becomes the upper half.
+  return intrinsic(*this, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
+                   VectorType::get({2 * lanes}, b.getBF16Type()),
+                   {second, first});
+}
+
+Value Emit::zipHalves(Value both) {
   auto words = VectorType::get({2 * lanes}, b.getI16Type());
-  Value rounded = intrinsic(*this, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
-                            VectorType::get({2 * lanes}, b.getBF16Type()), {second, first});
-  rounded = vector::BitCastOp::create(b, loc, words, rounded);
+  Value bits = vector::BitCastOp::create(b, loc, words, both);
   SmallVector<int64_t> order;
   for (int64_t lane = 0; lane < lanes; ++lane)
     order.append({lane, lanes + lane});
-  rounded = vector::ShuffleOp::create(b, loc, rounded, rounded, order);
-  return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), rounded);
+  bits = vector::ShuffleOp::create(b, loc, bits, bits, order);
+  return vector::BitCastOp::create(b, loc, vec(b.getI32Type()), bits);
+}
+
+Value Emit::half(Value both, int64_t which) {
+  Value pairs = vector::BitCastOp::create(b, loc, vec(b.getI32Type()), both);
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes / 2; ++lane)
+    order.push_back(which * lanes / 2 + lane);
+  return vector::ShuffleOp::create(b, loc, pairs, pairs, order);
 }
 
 Value Emit::zipPairs(Value first, Value second) {

@@ -33,11 +33,13 @@ constexpr Row kTable[] = {
     {"neon", 16, 4, 8, 4, 64},        {"generic", 16, 2, 8, 4, 64},
 };
 
-/// The rows of gradients: blocks of strips * q_vectors vectors of queries, tiles
-/// of keys that with a block's queries stay in the inner caches.
+/// The rows of gradients: blocks of strips * q_vectors vectors of queries,
+/// tiles of keys that with a block's queries stay in the inner caches. Pairs of
+/// bf16 are half as large, and sums over a tile's keys half as long.
 constexpr Row kGradTable[] = {
-    {"avx512bf16", 64, 3, 2, 8, 96}, {"avx512", 64, 3, 2, 8, 96}, {"avx2", 32, 3, 4, 4, 96},
-    {"sse4", 16, 3, 4, 4, 48},       {"neon", 16, 4, 4, 4, 64},   {"generic", 16, 2, 4, 4, 64},
+    {"avx512bf16", 64, 3, 2, 8, 192}, {"avx512", 64, 3, 2, 8, 96},
+    {"avx2", 32, 3, 4, 4, 96},        {"sse4", 16, 3, 4, 4, 48},
+    {"neon", 16, 4, 4, 4, 64},        {"generic", 16, 2, 4, 4, 64},
 };
 
 /// One row for every GPU: four warps of 16 queries, and as many keys per tile as
@@ -109,7 +111,10 @@ FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionOp op, StringRef isa
 }
 
 FailureOr<ScheduleAttr> mlir::attn::chooseSchedule(AttentionGradOp op, StringRef isa) {
-  const Row *row = llvm::find_if(kGradTable, [&](const Row &row) { return row.isa == isa; });
+  Type element = cast<ShapedType>(op.getQ().getType()).getElementType();
+  StringRef name = isa == "avx512bf16" && !element.isBF16() ? "avx512" : isa;
+  const Row *row = llvm::find_if(
+      kGradTable, [&](const Row &row) { return row.isa == name; });
   if (row == std::end(kGradTable))
     return failure();
   int64_t lanes = row->vectorBytes * 8 / op.getStateType().getWidth();

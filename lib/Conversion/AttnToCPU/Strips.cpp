@@ -1,0 +1,57 @@
+//===- Strips.cpp - Products of a strip of queries -*- C++ -*-===//
+// Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Queries in the lanes, keys as broadcast rows.
+//===----------------------------------------------------------------------===//
+
+#include "Strips.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+SmallVector<Value>
+mlir::attn::stripProducts(Emit &e, ScheduleAttr schedule, int64_t depth,
+                          bool pairs,
+                          llvm::function_ref<Value(int64_t, Value)> key,
+                          llvm::function_ref<Value(Value, int64_t)> query) {
+  int64_t kr = schedule.getKeyRows(), qv = schedule.getQVectors();
+  auto step = [&](Value d, ValueRange accumulators) {
+    SmallVector<Value> next(accumulators), queries;
+    for (int64_t v = 0; v < qv; ++v)
+      queries.push_back(query(d, v));
+    for (int64_t r = 0; r < kr; ++r) {
+      Value x = e.splat(key(r, d));
+      for (int64_t v = 0; v < qv; ++v)
+        next[r * qv + v] = pairs ? e.dotPairs(x, queries[v], next[r * qv + v])
+                                 : e.fma(x, queries[v], next[r * qv + v]);
+    }
+    return next;
+  };
+  constexpr int64_t unroll = 4;
+  int64_t whole = depth / unroll * unroll;
+  SmallVector<Value> sums(kr * qv, e.numVec(0.0));
+  if (whole)
+    sums = e.loop(e.idx(0), e.idx(whole), unroll, sums,
+                  [&](Value d, ValueRange accumulators) {
+                    SmallVector<Value> next(accumulators);
+                    for (int64_t u = 0; u < unroll; ++u)
+                      next = step(e.add(d, u), next);
+                    return next;
+                  });
+  for (int64_t d = whole; d < depth; ++d)
+    sums = step(e.idx(d), sums);
+  return sums;
+}
+
+SmallVector<Value> mlir::attn::queryLanes(Emit &e, const LoopView &view,
+                                          Value first) {
+  SmallVector<Value> lanes;
+  Value last = e.splat(e.toI32(e.sub(view.sq, e.idx(1))));
+  for (int64_t v = 0; v < view.schedule.getQVectors(); ++v) {
+    Value start = e.splat(e.toI32(e.add(first, v * e.lanes)));
+    Value slots = arith::AddIOp::create(e.b, e.loc, start, e.iota());
+    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, slots, last));
+  }
+  return lanes;
+}
