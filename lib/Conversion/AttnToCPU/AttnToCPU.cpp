@@ -25,6 +25,44 @@ static bool hasFma(StringRef isa) {
   return isa.starts_with("avx512") || isa == "avx2" || isa == "neon";
 }
 
+void mlir::attn::finishBlock(Emit &e, Outliner &outliner,
+                             Outliner::Block &block, double lag, bool guarded,
+                             func::FuncOp guardedForm,
+                             llvm::function_ref<Value(Value lag)> compute,
+                             llvm::function_ref<void()> write) {
+  Value some = e.num(lag, e.state);
+  if (!guarded) {
+    Value broken = compute(some);
+    if (!broken)
+      return write();
+    return e.when(
+        broken,
+        [&] {
+          outliner.call("attnrt_count",
+                        {arith::ConstantIntOp::create(e.b, e.loc, 0, 32),
+                         arith::ConstantIntOp::create(e.b, e.loc, 1, 64)});
+          func::CallOp::create(
+              e.b, e.loc, guardedForm,
+              ValueRange{block.context, e.toI64(block.task), block.scratch});
+        },
+        write);
+  }
+  Value yes = arith::ConstantIntOp::create(e.b, e.loc, 1, 1);
+  e.loop(e.idx(0), e.idx(2), 1, {yes}, [&](Value n, ValueRange again) {
+    return e.choose(
+        again[0],
+        [&]() -> SmallVector<Value> {
+          Value last = e.cmp(arith::CmpIPredicate::ne, n, e.idx(0));
+          Value broken = compute(e.select(last, e.num(0.0, e.state), some));
+          Value more =
+              e.band(broken, arith::XOrIOp::create(e.b, e.loc, last, yes));
+          e.when(more, [] {}, write);
+          return {more};
+        },
+        [&]() -> SmallVector<Value> { return {again[0]}; });
+  });
+}
+
 /// The tile kernel: every query block of every head is a task.
 static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host) {
   func::FuncOp guarded = emitTileKernel(e, outliner, host, /*guarded=*/true, {});

@@ -16,11 +16,20 @@ namespace mlir::attn {
 void lowerBlockTableToTasks(ModuleOp module, OpBuilder &b, BlockTableOp op);
 
 /// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
-/// `guarded`: the slower form that selects values of masked pairs away and never
-/// lets the maximum lag, so that no weight exceeds 1; the fast form calls it when
-/// its result is not finite. Returns the block function.
+/// `guarded`: the slower form that selects values of masked pairs away; the fast
+/// form calls it when its result is not finite. Returns the block function.
 func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded,
                             func::FuncOp guardedForm);
+/// The end of a block. `compute` takes how far the running maximum may lag and says
+/// whether its result holds something that is not finite. The fast form hands such
+/// a block to the guarded one. That computes it with the same lag first: every
+/// step is as in the fast form, so that what a hidden key holds changes no bit.
+/// Where a number is still not finite, it may be that weights of up to 2^lag were
+/// too much: once more without any lag. `write` writes the results.
+void finishBlock(Emit &e, Outliner &outliner, Outliner::Block &block, double lag,
+                 bool guarded, func::FuncOp guardedForm,
+                 llvm::function_ref<Value(Value lag)> compute,
+                 llvm::function_ref<void()> write);
 /// Tasks and scratch bytes of the tile kernel.
 std::pair<Value, Value> tileKernelSize(Emit &e, const LoopView &host);
 

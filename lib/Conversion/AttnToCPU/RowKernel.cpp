@@ -82,6 +82,7 @@ private:
   Outliner &outliner;
   const LoopView &host;
   bool guarded;
+  Value lag; // how far the maximum may lag, of the state type
   int64_t w, kt, dp, ep;
   bool pairs;
   LoopView view;
@@ -357,7 +358,7 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
   Value zero = e.num(0.0, e.state);
   double scaling = host.log2Factor();
   Value old = e.load(state, {r, e.idx(0)});
-  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, e.num(guarded ? 0.0 : host.lag(), e.state)));
+  Value moves = e.fcmp(arith::CmpFPredicate::OGT, max, e.fadd(old, lag));
   Value next = e.select(moves, max, old);
   e.when(moves, [&] {
     Value factor = e.weight(old, next, scaling);
@@ -567,23 +568,35 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   int64_t rows = std::min(kBlock, w);
   Value alone = e.cmp(arith::CmpIPredicate::eq, rowCount, e.idx(1));
   Value paddedCount = e.mul(e.ceilDiv(rowCount, kBlock), kBlock);
-  e.loop(e.idx(0), e.select(alone, rowCount, paddedCount), 1, [&](Value r) { loadRow(r); });
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), kt);
   KeySlots range = view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
   Value partBegin = e.mul(split, part);
   // Whole vectors of scores, and whole groups of keys of one page.
   Value from = e.max(partBegin, e.roundDown(range.begin, std::max(w, kBlock)));
   Value to = e.min(e.add(partBegin, part), range.end);
-  e.loop(from, to, kt, [&](Value j0) {
-    Value count = e.min(e.sub(to, j0), e.idx(kt));
-    if (guarded)
-      return e.loop(e.idx(0), rowCount, 1, [&](Value r) { rowBlock(r, 1, j0, count); });
-    e.when(
-        alone, [&] { rowBlock(e.idx(0), 1, j0, count); },
-        [&] {
-          e.loop(e.idx(0), rowCount, rows, [&](Value r) { rowBlock(r, rows, j0, count); });
-        });
-  });
+  auto compute = [&](Value mayLag) -> Value {
+    lag = mayLag;
+    e.loop(e.idx(0), e.select(alone, rowCount, paddedCount), 1, [&](Value r) { loadRow(r); });
+    e.loop(from, to, kt, [&](Value j0) {
+      Value count = e.min(e.sub(to, j0), e.idx(kt));
+      e.when(
+          alone, [&] { rowBlock(e.idx(0), 1, j0, count); },
+          [&] {
+            e.loop(e.idx(0), rowCount, rows, [&](Value r) { rowBlock(r, rows, j0, count); });
+          });
+    });
+    if (!guarded && !guardedForm)
+      return {};
+    Value bad = e.loop(e.idx(0), rowCount, 1, {e.numVec(0.0)}, [&](Value r, ValueRange carried) {
+      // x - x is 0 for finite x, NaN otherwise; the padding is 0.
+      return e.loop(e.idx(0), e.idx(ep), w, carried, [&](Value d, ValueRange sum) {
+        Value x = e.loadVec(orow, {r, d});
+        return Values{e.fadd(sum[0], e.fsub(x, x))};
+      });
+    })[0];
+    Value total = e.sumLanes(bad);
+    return e.fcmp(arith::CmpFPredicate::UNO, total, total);
+  };
   if (!guarded) {
     outliner.call("attnrt_count", {arith::ConstantIntOp::create(e.b, e.loc, 1, 32),
                                    e.toI64(e.ceilDiv(e.max(e.sub(to, from), e.idx(0)), kt))});
@@ -598,27 +611,7 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
         e.store(e.load(state, {r, e.idx(n)}), workState, {b, h, i, split, e.idx(n)});
     });
   };
-  if (!guardedForm || guarded) {
-    write();
-  } else {
-    Value bad = e.loop(e.idx(0), rowCount, 1, {e.numVec(0.0)}, [&](Value r, ValueRange carried) {
-      // x - x is 0 for finite x, NaN otherwise; the padding is 0.
-      return e.loop(e.idx(0), e.idx(ep), w, carried, [&](Value d, ValueRange sum) {
-        Value x = e.loadVec(orow, {r, d});
-        return Values{e.fadd(sum[0], e.fsub(x, x))};
-      });
-    })[0];
-    Value total = e.sumLanes(bad);
-    e.when(
-        e.fcmp(arith::CmpFPredicate::UNO, total, total),
-        [&] {
-          outliner.call("attnrt_count", {arith::ConstantIntOp::create(e.b, e.loc, 0, 32),
-                                         arith::ConstantIntOp::create(e.b, e.loc, 1, 64)});
-          func::CallOp::create(e.b, e.loc, guardedForm,
-                               ValueRange{block.context, e.toI64(block.task), block.scratch});
-        },
-        write);
-  }
+  finishBlock(e, outliner, block, host.lag(), guarded, guardedForm, compute, write);
   outliner.close(block);
   return block.func;
 }
@@ -680,10 +673,10 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
     Value inverse = e.fdiv(one, safeSum);
     int64_t d = 0;
     for (; d + w <= host.dv; d += w)
-      e.storeVec(e.narrow(e.fmul(e.loadVec(line, {e.idx(d)}), e.splat(inverse)), host.storage),
+      e.storeVec(e.narrow(e.fma(e.loadVec(line, {e.idx(d)}), e.splat(inverse), e.numVec(0.0)), host.storage),
                  view.out, view.qAt(b, h, i, e.idx(d)));
     for (; d < host.dv; ++d)
-      e.store(e.narrow(e.fmul(e.load(line, {e.idx(d)}), inverse), host.storage), view.out,
+      e.store(e.narrow(e.fma(e.load(line, {e.idx(d)}), inverse, e.num(0.0, e.state)), host.storage), view.out,
               view.qAt(b, h, i, e.idx(d)));
     if (view.lse) {
       Value lse = e.logSumExp(top, view.sinks ? 1.0 : natural, safeSum);

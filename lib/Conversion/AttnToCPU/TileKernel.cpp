@@ -36,7 +36,7 @@ class TileKernel {
 public:
   TileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded),
-        dot(!guarded && usesDot(e, host)), w(e.lanes),
+        dot(usesDot(e, host)), w(e.lanes),
         qv(host.schedule.getQVectors()), strips(host.schedule.getStrips()),
         kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()), qs(w * qv),
         ep((host.dv + kr - 1) / kr * kr) {}
@@ -49,9 +49,7 @@ private:
 
   /// A factor folded into q would round q again.
   static bool usesDot(Emit &e, const LoopView &host) {
-    // The guarded form has no products of pairs, and may meet any row.
-    return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0 &&
-           !host.invariant();
+    return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0;
   }
   void openScratch(Value scratch);
   void loadQueries();
@@ -79,11 +77,13 @@ private:
   Vectors scores(Value s, Value low, Value high, bool track);
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
   void softmax(Value s, Value low, Value high, Vectors max);
+  Value liveBits(Value weight);
+  Value maskBits(Value x, Value bits);
   void values(Value s, Value low, Value high);
   Value tableEntry(Value s, Value j0);
   Value anyStrip(Value j0);
   void tally(int64_t which, Value n);
-  void finish(func::FuncOp guardedForm, Outliner::Block &block);
+  Value divide(bool check);
 
   Value lane(int64_t v) { return e.idx(v * w); }
   Vectors many(Value value, int64_t count) { return Vectors(count, value); }
@@ -92,6 +92,7 @@ private:
   Outliner &outliner;
   const LoopView &host;
   bool guarded, dot;
+  Value lag; // how far the maximum may lag, of the state type
   int64_t w, qv, strips, kr, kt, qs, ep;
 
   LoopView view;
@@ -128,9 +129,8 @@ static int64_t bytesOf(MemRefType type) {
 }
 
 int64_t TileKernel::scratchBytes(Emit &e, const LoopView &host) {
-  // The guarded form, never of pairs, works in the same scratch and needs more.
   int64_t bytes = 0;
-  for (MemRefType type : scratchBuffers(e, host, /*dot=*/false))
+  for (MemRefType type : scratchBuffers(e, host, usesDot(e, host)))
     bytes += bytesOf(type);
   return bytes;
 }
@@ -310,7 +310,7 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   for (int64_t v = 0; v < qv; ++v) {
     old.push_back(e.loadVec(state, {s, e.idx(0), lane(v)}));
     moves.push_back(
-        e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.numVec(guarded ? 0.0 : host.lag()))));
+        e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.splat(lag))));
     next.push_back(e.select(moves[v], max[v], old[v]));
     any = any ? e.bor(any, moves[v]) : moves[v];
   }
@@ -339,32 +339,33 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
     safe.push_back(e.select(empty, zero, next[v]));
     sums.push_back(e.loadVec(state, {s, e.idx(1), lane(v)}));
   }
-  auto weigh = [&](Value r, int64_t v) -> Value {
+  // A weight, and the form of it that is stored.
+  auto weigh = [&](Value r, int64_t v) -> std::pair<Value, Value> {
     Value x = e.loadVec(st, {r, lane(v)});
     Value p = e.weight(x, safe[v], factor);
-    if (dot) // stored with its neighbour
-      return p;
-    if (!guarded) {
-      e.storeVec(p, st, {r, lane(v)});
-      return p;
-    }
+    if (!guarded)
+      return {p, p};
     // A negative weight marks a pair whose value must not be touched.
     Value dead = e.fcmp(arith::CmpFPredicate::OEQ, x, ninf);
-    e.storeVec(e.select(dead, e.numVec(-1.0), p), st, {r, lane(v)});
-    return e.select(dead, zero, p);
+    return {e.select(dead, zero, p), e.select(dead, e.numVec(-1.0), p)};
   };
   // Rows are summed in groups, as a tree: fewer roundings of the running sum.
   auto group = [&](Value from, Value to, int64_t count) {
     sums = e.loop(from, to, count, sums, [&](Value r, ValueRange carried) {
       Vectors total(carried);
       for (int64_t v = 0; v < qv; ++v) {
-        Vectors terms;
-        for (int64_t n = 0; n < count; ++n)
-          terms.push_back(weigh(e.add(r, n), v));
+        Vectors terms, stored;
+        for (int64_t n = 0; n < count; ++n) {
+          auto [term, form] = weigh(e.add(r, n), v);
+          terms.push_back(term);
+          stored.push_back(form);
+          if (!dot)
+            e.storeVec(form, st, {e.add(r, n), lane(v)});
+        }
         // Rows r and r + 1 become row r / 2, which nobody reads any more.
         for (int64_t n = 0; dot && n < count; n += 2)
           e.storeVec(vector::BitCastOp::create(e.b, e.loc, e.vec(),
-                                               e.roundToPairs(terms[n], terms[n + 1])),
+                                               e.roundToPairs(stored[n], stored[n + 1])),
                      st, {e.add(e.div(r, 2), n / 2), lane(v)});
         for (int64_t width = count; width > 1; width /= 2)
           for (int64_t n = 0; n < width / 2; ++n)
@@ -409,9 +410,41 @@ void TileKernel::hide(Value low, Value high) {
   });
 }
 
+/// All bits of the weights that are no marks: of a number, or of each half of a
+/// pair. Example: the pair (0.5, -1) gives 0x0000ffff, the lower half first.
+Value TileKernel::liveBits(Value weight) {
+  unsigned width = dot ? 32 : e.state.getWidth();
+  Type bits = e.vec(e.b.getIntegerType(width));
+  Value x = vector::BitCastOp::create(e.b, e.loc, bits, weight);
+  auto all = [&](int64_t value) {
+    return e.splat(arith::ConstantIntOp::create(e.b, e.loc, value, width));
+  };
+  auto sign = [&](Value y) -> Value {
+    return arith::ShRSIOp::create(e.b, e.loc, y, all(width - 1));
+  };
+  Value dead = sign(x);
+  if (dot) {
+    Value lower =
+        sign(arith::ShLIOp::create(e.b, e.loc, x, all(16)));
+    Value half = all(0xffff);
+    Value upper = arith::ShLIOp::create(e.b, e.loc, dead, all(16));
+    dead = arith::OrIOp::create(
+        e.b, e.loc, upper, arith::AndIOp::create(e.b, e.loc, lower, half));
+  }
+  return arith::XOrIOp::create(e.b, e.loc, dead, all(-1));
+}
+
+/// x where the bits are set, else 0.
+Value TileKernel::maskBits(Value x, Value bits) {
+  Value raw = x.getType() == bits.getType()
+                  ? x
+                  : vector::BitCastOp::create(e.b, e.loc, bits.getType(), x);
+  return vector::BitCastOp::create(
+      e.b, e.loc, x.getType(), arith::AndIOp::create(e.b, e.loc, raw, bits));
+}
+
 /// O^T += V^T P^T over rows [low, high).
 void TileKernel::values(Value s, Value low, Value high) {
-  Value zero = e.numVec(0.0);
   if (dot) { // rows are pairs of keys
     low = e.div(low, 2);
     high = e.div(high, 2);
@@ -423,18 +456,18 @@ void TileKernel::values(Value s, Value low, Value high) {
         acc.push_back(e.loadVec(ot, {s, e.add(column, r), lane(v)}));
     acc = e.loop(low, high, 1, acc, [&](Value j, ValueRange accumulators) {
       Vectors next(accumulators);
-      Vectors weight, dead;
+      Vectors weight, live;
       for (int64_t v = 0; v < qv; ++v) {
         weight.push_back(e.loadVec(st, {j, lane(v)}));
         if (guarded) {
-          dead.push_back(e.fcmp(arith::CmpFPredicate::OLT, weight[v], zero));
-          weight[v] = e.select(dead[v], zero, weight[v]);
+          live.push_back(liveBits(weight[v]));
+          weight[v] = maskBits(weight[v], live[v]);
         }
       }
       for (int64_t r = 0; r < kr; ++r) {
         Value value = e.splat(e.load(vb, {j, e.add(column, r)}));
         for (int64_t v = 0; v < qv; ++v) {
-          Value x = guarded ? e.select(dead[v], zero, value) : value;
+          Value x = guarded ? maskBits(value, live[v]) : value;
           next[r * qv + v] = multiplyAdd(x, weight[v], next[r * qv + v]);
         }
       }
@@ -572,12 +605,10 @@ void TileKernel::writeOutputs() {
   });
 }
 
-/// Divides by l, writes out and lse; hands the block to the guarded form when
-/// something is not finite.
-void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
+/// Divides by l; whether something is not finite, where `check` asks for it.
+Value TileKernel::divide(bool check) {
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
   Value zero = e.numVec(0.0), one = e.numVec(1.0);
-  bool check = guardedForm && !guarded;
   // x - x is 0 for finite x, NaN otherwise; sums keep NaN.
   auto stripResult = [&](Value s, ValueRange carried) {
     Vectors bad(carried);
@@ -604,9 +635,8 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
       Value inverse = e.fmul(factor, e.fdiv(one, e.select(empty, one, l)));
       e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
         Value x = e.loadVec(ot, {s, column, lane(v)});
-        // Zeros that other lanes' keys add turn a sum of -0 to 0.
-        x = host.invariant() ? e.fma(x, inverse, zero) : e.fmul(x, inverse);
-        e.storeVec(x, ot, {s, column, lane(v)});
+        // Never -0: what hidden keys add, 0 or -0, would tell of them.
+        e.storeVec(e.fma(x, inverse, zero), ot, {s, column, lane(v)});
       });
       // lse in the place of m.
       Value lse = e.logSumExp(m, natural, e.select(empty, one, l));
@@ -622,25 +652,14 @@ void TileKernel::finish(func::FuncOp guardedForm, Outliner::Block &block) {
   Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, qv) : Vectors{},
                        [&](Value s, ValueRange carried) { return stripResult(s, carried); });
 
-  auto write = [&] { writeOutputs(); };
   if (!check)
-    return write();
+    return {};
   Value sum = bad[0];
   for (int64_t v = 1; v < qv; ++v)
     sum = e.fadd(sum, bad[v]);
   Value finite = e.fcmp(arith::CmpFPredicate::ORD, sum, sum);
-  Value broken = e.anyLane(arith::XOrIOp::create(
+  return e.anyLane(arith::XOrIOp::create(
       e.b, e.loc, finite, e.splat(arith::ConstantIntOp::create(e.b, e.loc, 1, 1))));
-  e.when(
-      broken,
-      [&] {
-        outliner.call("attnrt_count",
-                      {arith::ConstantIntOp::create(e.b, e.loc, 0, 32),
-                       arith::ConstantIntOp::create(e.b, e.loc, 1, 64)});
-        func::CallOp::create(e.b, e.loc, guardedForm,
-                             ValueRange{block.context, e.toI64(block.task), block.scratch});
-      },
-      write);
 }
 
 /// `body` for every tile that holds keys of the range: its first slot, and how
@@ -695,20 +714,25 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   rows = e.min(e.sub(view.sq, i0), e.idx(strips * qs));
   stripCount = e.ceilDiv(rows, qs);
   openScratch(block.scratch);
-  loadQueries();
-  KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
-  overTiles(range, [&](Value j0, Value count) {
-    if (view.blockTable) {
-      Value from = e.roundDown(e.max(e.sub(range.begin, j0), e.idx(0)), kr);
-      e.when(anyStrip(j0), [&] { stage(j0, from, count); });
-    } else {
-      stage(j0, e.idx(0), count);
-    }
-    e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, j0, count); });
-  });
-  // Every strip on every tile, less those looked at: what the plan skipped.
-  tally(3, e.mul(stripCount, e.ceilDiv(view.sk, kt)));
-  finish(guardedForm, block);
+  auto compute = [&](Value mayLag) {
+    lag = mayLag;
+    loadQueries();
+    KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
+    overTiles(range, [&](Value j0, Value count) {
+      if (view.blockTable) {
+        Value from = e.roundDown(e.max(e.sub(range.begin, j0), e.idx(0)), kr);
+        e.when(anyStrip(j0), [&] { stage(j0, from, count); });
+      } else {
+        stage(j0, e.idx(0), count);
+      }
+      e.loop(e.idx(0), stripCount, 1, [&](Value s) { strip(s, j0, count); });
+    });
+    // Every strip on every tile, less those looked at: what the plan skipped.
+    tally(3, e.mul(stripCount, e.ceilDiv(view.sk, kt)));
+    return divide(/*check=*/guarded || guardedForm);
+  };
+  finishBlock(e, outliner, block, host.lag(), guarded, guardedForm, compute,
+              [&] { writeOutputs(); });
   outliner.close(block);
   return block.func;
 }

@@ -4,19 +4,19 @@
 // RUN: attn-opt %s --attn-plan-keys | FileCheck %s --check-prefix=NONE
 // NONE-NOT: attn.block_table
 
-// The mask reads neither b nor h: one table for all, of ceil(100 / 48) x ceil(300 / 128) blocks. The bias is no
+// The mask reads neither b nor h: one table for all, of ceil(100 / 32) x ceil(300 / 128) blocks. The bias is no
 // operand of it.
 // CHECK-LABEL: func.func @shared
-// CHECK: %[[OUT:.*]] = tensor.empty() : tensor<1x1x3x3xi8>
+// CHECK: %[[OUT:.*]] = tensor.empty() : tensor<1x1x4x3xi8>
 // CHECK: %[[T:.*]] = attn.block_table sizes(%c2, %c8, %c8, %c100, %c300) aux ["mask_tensor"](%{{[^ ]*}} : tensor<1x1x100x300xi1>)
-// CHECK-SAME: outs(%[[OUT]] : tensor<1x1x3x3xi8>) range {
+// CHECK-SAME: outs(%[[OUT]] : tensor<1x1x4x3xi8>) range {
 // CHECK: } visible {
 // CHECK-NEXT: ^bb0(%[[B:.*]]: i32, %[[H:.*]]: i32, %{{.*}}: i32, %[[I:.*]]: i32, %[[J:.*]]: i32, %{{.*}}: i32, %{{.*}}: i32, %[[M:.*]]: tensor<1x1x100x300xi1>):
 // CHECK-NEXT: %[[P:.*]] = attn.load %[[M]][%[[B]], %[[H]], %[[I]], %[[J]]]
 // CHECK-NEXT: attn.yield %[[P]] : i1
-// CHECK-NEXT: } {key_block = 128 : i64, query_block = 48 : i64} -> tensor<1x1x3x3xi8>
+// CHECK-NEXT: } {key_block = 128 : i64, query_block = 32 : i64} -> tensor<1x1x4x3xi8>
 // CHECK: attn.key_loop
-// CHECK-SAME: block_table(%[[T]] : tensor<1x1x3x3xi8>) aux ["mask_tensor", "bias"]
+// CHECK-SAME: block_table(%[[T]] : tensor<1x1x4x3xi8>) aux ["mask_tensor", "bias"]
 func.func @shared(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %m: tensor<1x1x100x300xi1>,
                   %bias: tensor<300xf32>) -> tensor<2x8x100x8xf32> {
   %out = attn.attention %q, %k, %k bias(%bias : tensor<300xf32>) mask_tensor(%m : tensor<1x1x100x300xi1>)
@@ -26,7 +26,7 @@ func.func @shared(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %m: tens
 
 // A tensor per batch entry: a table per batch entry. That lengths are per batch entry would do as well.
 // CHECK-LABEL: func.func @per_batch
-// CHECK: attn.block_table {{.*}}outs(%{{.*}} : tensor<2x1x3x3xi8>)
+// CHECK: attn.block_table {{.*}}outs(%{{.*}} : tensor<2x1x4x3xi8>)
 func.func @per_batch(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %m: tensor<2x1x1x300xi1>)
     -> tensor<2x8x100x8xf32> {
   %out = attn.attention %q, %k, %k mask_tensor(%m : tensor<2x1x1x300xi1>)
@@ -36,7 +36,7 @@ func.func @per_batch(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %m: t
 
 // h is read, b is not.
 // CHECK-LABEL: func.func @per_head
-// CHECK: attn.block_table {{.*}}outs(%{{.*}} : tensor<1x8x3x3xi8>)
+// CHECK: attn.block_table {{.*}}outs(%{{.*}} : tensor<1x8x4x3xi8>)
 func.func @per_head(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>) -> tensor<2x8x100x8xf32> {
   %out = attn.attention %q, %k, %k
       mask_mod {
@@ -50,7 +50,7 @@ func.func @per_head(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>) -> ten
 
 // A captured tensor does not broadcast: one head is all that it allows, so h is read.
 // CHECK-LABEL: func.func @captured
-// CHECK: attn.block_table {{.*}}aux ["capture1"]{{.*}}outs(%{{.*}} : tensor<1x8x3x3xi8>)
+// CHECK: attn.block_table {{.*}}aux ["capture1"]{{.*}}outs(%{{.*}} : tensor<1x8x4x3xi8>)
 func.func @captured(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %s: tensor<8xf32>, %t: tensor<1xi1>)
     -> tensor<2x8x100x8xf32> {
   %out = attn.attention %q, %k, %k captures(%s, %t : tensor<8xf32>, tensor<1xi1>) score_mod {
