@@ -189,7 +189,8 @@ TINY = [
 ]
 #: Gradients beside the forward of the same case.
 BACKWARD = [
-    square(f"{'causal' if causal else 'full'} d{d} n2048", 2048, d, causal=causal)
+    square(f"{dtype} {'causal' if causal else 'full'} d{d} n2048", 2048, d, causal=causal, dtype=dtype)
+    for dtype in ("f32", "bf16")
     for d in (64, 128)
     for causal in (False, True)
 ]
@@ -220,7 +221,9 @@ PEERS: dict[str, list[Case]] = {
         for group in (1, 4)
     ],
     "backward": [
-        square(f"f32 causal backward d{d} n2048", 2048, d, causal=True, backward=True) for d in (64, 128)
+        square(f"{dtype} causal backward d{d} n2048", 2048, d, causal=True, backward=True, dtype=dtype)
+        for dtype in ("f32", "bf16")
+        for d in (64, 128)
     ],
     "small": [
         Case("f32 256 problems of n=32 d64", 4, 4, 32, 32, 64, batch=256),

@@ -161,7 +161,7 @@ def prefill() -> Question:
 
 def forward() -> Question:
     wanted = {64: 0.85 if machine.wide() else 0.80, 128: 0.85 if machine.wide() else 0.83}
-    contests = [share(c, wanted[c.dim], 0.60, "forward") for c in cases.FORWARD]
+    contests = [share(c, wanted[c.dim], 0.75, "forward") for c in cases.FORWARD]
     return Question("forward", "forward, full: f32, B=1, H=8", "of peak", ["GFLOP/s"], contests)
 
 
@@ -169,7 +169,7 @@ def causal() -> Question:
     wanted = {64: 0.75, 128: 0.78}
     # A quarter of the pairs of n = 1024 lies in blocks on the diagonal: shown, not judged.
     contests = [
-        share(c, wanted[c.dim] if c.queries >= 2048 else None, 0.55 if c.queries >= 2048 else None, "causal")
+        share(c, wanted[c.dim] if c.queries >= 2048 else None, 0.65 if c.queries >= 2048 else None, "causal")
         for c in cases.CAUSAL
     ]
     contests += [ratio("causal", f"time of {a.name} / full", a, b, 0.56, gate=0.65) for a, b in cases.CAUSAL_RATIO]
@@ -229,7 +229,7 @@ def sparse() -> Question:
             kept = case.kept
             over = r.best("attn") / r.best("dense") / kept
             return [Row(case.name, over, 1.25 if kept > 0.12 else 1.5, most=True, wrong=_wrong(r),
-                        gate=2.0 if kept > 0.12 else 3.0,
+                        gate=1.5 if kept > 0.12 else 1.8,
                         median=r.median("attn") / r.median("dense") / kept,
                         columns=[time_text(r.best("attn")), f"{kept:.4f}"])]
 
@@ -250,9 +250,9 @@ def varlen() -> Question:
 
 
 def backward() -> Question:
-    contests = [ratio("backward", f"{c.name}: backward / forward", c.but("gradient", backward=True), c, 3.0)
+    contests = [ratio("backward", f"{c.name}: backward / forward", c.but("gradient", backward=True), c, 3.0, gate=3.5)
                 for c in cases.BACKWARD]
-    return Question("backward", "gradients of q, k and v beside the forward: f32, B=1, H=8", "ratio", ["time"],
+    return Question("backward", "gradients of q, k and v beside the forward: B=1, H=8", "ratio", ["time"],
                     contests)
 
 
