@@ -63,8 +63,8 @@ private:
   Value queryOf(Value r) { return e.rem(actual(r), view.sq); }
   KeySlots rangeOf(Value r);
   void rowBlock(Value r0, int64_t count, Value j0, Value keys);
-  void prefetch(const LoopView::Row &row, Value column, bool ofValues);
-  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width);
+  void prefetch(const LoopView::Row &row, Value column, bool ofValues, int64_t count);
+  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width, int64_t count);
   Value dots(Value r0, int64_t count, const LoopView::Row &key, const LoopView::Row &ahead,
              int64_t keys);
   void scores(Value r0, int64_t count, Value j0, Value low, Value high);
@@ -74,7 +74,7 @@ private:
   void lastValues(Value row, Value r, Value j0, Value low, Value high);
   using KeyBody = llvm::function_ref<Values(const LoopView::Row &, Value, const LoopView::Row &,
                                             ValueRange)>;
-  Values overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead, KeyBody body);
+  Values overKeys(Value j0, Value low, Value high, ValueRange start, int64_t ahead, KeyBody body);
 
   Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
 
@@ -170,11 +170,14 @@ void RowKernel::loadRow(Value r) {
 // Scores
 //===----------------------------------------------------------------------===//
 
-/// The row kAhead bytes after `row`, which is that of a key slot: row 8 at row 0,
-/// with 128 f32 a row. In pages it is where the table says, if it says so.
-LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width) {
+/// The row to ask for at `row`, which is that of a key slot. One row alone asks
+/// for what comes kAhead bytes later: row 8 at row 0, with 128 f32 a row. Blocks of
+/// rows compute for longer than a load takes, and ask for the next tile. In pages
+/// it is where the table says, if it says so.
+LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width,
+                                  int64_t count) {
   int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * width;
-  int64_t rows = llvm::divideCeil(kAhead, rowBytes);
+  int64_t rows = count > 1 ? kt : llvm::divideCeil(kAhead, rowBytes);
   if (!view.pageSize) {
     LoopView::Row ahead = row;
     ahead.inner = e.add(row.inner, e.idx(rows));
@@ -189,13 +192,14 @@ LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t 
 }
 
 /// Asks for an element of a row ahead. Beside every load, since all of a row at once
-/// would be slower.
-void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues) {
+/// would be slower. What is used a tile later need not be in the innermost cache.
+void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues, int64_t count) {
   if (guarded)
     return;
   memref::PrefetchOp::create(e.b, e.loc, ofValues ? view.v : view.k,
                              ofValues ? view.vAt(row, g, d) : view.kAt(row, g, d),
-                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+                             /*isWrite=*/false, /*localityHint=*/count > 1 ? 2 : 3,
+                             /*isDataCache=*/true);
 }
 
 /// q . k of `count` rows and `keys` neighbours in K: lane r * keys + n of the result
@@ -216,10 +220,7 @@ Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
         queries.push_back(e.loadVec(qr, {e.add(r0, r), e.add(column, v * w)}));
     for (int64_t n = 0; n < keys; ++n) {
       Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), vectors);
-      prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
-      // Blocks read V in several passes: it comes from memory here, once.
-      if (count > 1 && host.d == host.dv)
-        prefetch(keyRow(key, n), column, /*ofValues=*/true);
+      prefetch(keyRow(ahead, n), column, /*ofValues=*/false, count);
       for (int64_t r = 0; r < count; ++r)
         for (int64_t v = 0; v < vectors; ++v)
           sums[r * keys + n] = e.fma(xs[v], queries[r * vectors + v], sums[r * keys + n]);
@@ -235,7 +236,7 @@ Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
       for (Columns group : groups) {
         Value column = e.idx(group.column);
         Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), group.vectors);
-        prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
+        prefetch(keyRow(ahead, n), column, /*ofValues=*/false, count);
         for (int64_t v = 0; v < group.vectors; ++v)
           sum = e.fma(xs[v], e.loadVec(qr, {r0, e.idx(group.column + v * w)}), sum);
       }
@@ -278,7 +279,7 @@ void RowKernel::scores(Value r0, int64_t count, Value j0, Value low, Value high)
     Value slot = e.add(j0, j);
     LoopView::Row key = view.locate(e, b, g, slot);
     auto known = [&]() -> Values {
-      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d);
+      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d, count);
       return {dots(r0, count, key, ahead, keys)};
     };
     Value sums = key.present
@@ -394,10 +395,10 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
 
 /// `body` for every key in slots [low, high) of the tile whose page is there: its row
 /// of V, its slot and, with `ahead`, the row to ask for. A page is looked up once.
-RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start, bool ahead,
+RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start, int64_t ahead,
                                       KeyBody body) {
   auto run = [&](Value from, Value to, const LoopView::Row &row, ValueRange carried) {
-    LoopView::Row next = ahead ? rowAhead(row, e.add(j0, from), host.dv) : row;
+    LoopView::Row next = ahead ? rowAhead(row, e.add(j0, from), host.dv, ahead) : row;
     return e.loop(from, to, 1, carried, [&](Value j, ValueRange inner) {
       LoopView::Row here = row, then = next;
       Value n = e.sub(j, from);
@@ -421,6 +422,7 @@ RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRang
 
 /// O += P V of `count` rows over keys [low, high) of the tile.
 void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high) {
+  int64_t line = 64 * 8 / host.storage.getIntOrFloatBitWidth(); // of a cache
   // As many accumulators as leave registers for the rest.
   int64_t registers = w * e.state.getWidth() >= 512 ? 16 : 8;
   auto at = [&](int64_t r, int64_t column) -> SmallVector<Value> {
@@ -437,16 +439,20 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
     for (int64_t r = 0; r < count; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         acc.push_back(e.loadVec(orow, at(r, chunk[0].column + v * w)));
-    bool alone = count == 1 && !guarded;
+    // Blocks read V in several passes, and ask for whole rows in the first.
+    int64_t asks = guarded || (count > 1 && begin) ? 0 : count;
     acc = overKeys(
-      j0, low, high, acc, alone,
+      j0, low, high, acc, asks,
       [&](const LoopView::Row &row, Value j, const LoopView::Row &ahead, ValueRange carried) {
         Values sums(carried), xs;
         for (Columns group : chunk) {
           xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
-          if (alone)
-            prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
+          if (asks == 1)
+            prefetch(ahead, e.idx(group.column), /*ofValues=*/true, count);
         }
+        if (asks > 1)
+          for (int64_t column = 0; column < host.dv; column += line)
+            prefetch(ahead, e.idx(column), /*ofValues=*/true, count);
         for (int64_t r = 0; r < count; ++r) {
           Value p = e.load(st, {e.idx(r), j}), dead;
           if (guarded) {
@@ -476,7 +482,7 @@ void RowKernel::lastValues(Value row, Value r, Value j0, Value low, Value high) 
   Value zero = e.num(0.0, e.state);
   e.loop(e.idx(host.dv / w * w), e.idx(host.dv), 1, [&](Value d) {
     Value sum = e.load(orow, {r, d});
-    sum = overKeys(j0, low, high, {sum}, /*ahead=*/false,
+    sum = overKeys(j0, low, high, {sum}, /*ahead=*/0,
                    [&](const LoopView::Row &at, Value j, const LoopView::Row &, ValueRange carried) {
                      Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
                      Value p = e.load(st, {row, j});
