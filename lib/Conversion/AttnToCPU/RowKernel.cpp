@@ -35,7 +35,7 @@ constexpr int64_t kBlock = 4;
 constexpr int64_t kKeys = 8;
 /// How many bytes ahead rows are asked for: hardware prefetchers stop at the end
 /// of a page of memory.
-constexpr int64_t kAhead = 4096;
+constexpr int64_t kAhead = 16384;
 
 class RowKernel {
 public:
@@ -63,7 +63,7 @@ private:
   Value queryOf(Value r) { return e.rem(actual(r), view.sq); }
   KeySlots rangeOf(Value r);
   void rowBlock(Value r0, int64_t count, Value j0, Value keys);
-  void prefetch(const LoopView::Row &row, Value column, bool ofValues, int64_t count);
+  void prefetch(const LoopView::Row &row, Value column, bool ofValues);
   LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width, int64_t count);
   Value dots(Value r0, int64_t count, const LoopView::Row &key, const LoopView::Row &ahead,
              int64_t keys);
@@ -171,7 +171,7 @@ void RowKernel::loadRow(Value r) {
 //===----------------------------------------------------------------------===//
 
 /// The row to ask for at `row`, which is that of a key slot. One row alone asks
-/// for what comes kAhead bytes later: row 8 at row 0, with 128 f32 a row. Blocks of
+/// for what comes kAhead bytes later: row 32 at row 0, with 128 f32 a row. Blocks of
 /// rows compute for longer than a load takes, and ask for the next tile. In pages
 /// it is where the table says, if it says so.
 LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width,
@@ -192,14 +192,13 @@ LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t 
 }
 
 /// Asks for an element of a row ahead. Beside every load, since all of a row at once
-/// would be slower. What is used a tile later need not be in the innermost cache.
-void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues, int64_t count) {
+/// would be slower. It is used too late to go to the innermost cache.
+void RowKernel::prefetch(const LoopView::Row &row, Value d, bool ofValues) {
   if (guarded)
     return;
   memref::PrefetchOp::create(e.b, e.loc, ofValues ? view.v : view.k,
                              ofValues ? view.vAt(row, g, d) : view.kAt(row, g, d),
-                             /*isWrite=*/false, /*localityHint=*/count > 1 ? 2 : 3,
-                             /*isDataCache=*/true);
+                             /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
 /// q . k of `count` rows and `keys` neighbours in K: lane r * keys + n of the result
@@ -220,7 +219,7 @@ Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
         queries.push_back(e.loadVec(qr, {e.add(r0, r), e.add(column, v * w)}));
     for (int64_t n = 0; n < keys; ++n) {
       Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), vectors);
-      prefetch(keyRow(ahead, n), column, /*ofValues=*/false, count);
+      prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
       for (int64_t r = 0; r < count; ++r)
         for (int64_t v = 0; v < vectors; ++v)
           sums[r * keys + n] = e.fma(xs[v], queries[r * vectors + v], sums[r * keys + n]);
@@ -236,7 +235,7 @@ Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
       for (Columns group : groups) {
         Value column = e.idx(group.column);
         Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), group.vectors);
-        prefetch(keyRow(ahead, n), column, /*ofValues=*/false, count);
+        prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
         for (int64_t v = 0; v < group.vectors; ++v)
           sum = e.fma(xs[v], e.loadVec(qr, {r0, e.idx(group.column + v * w)}), sum);
       }
@@ -448,11 +447,11 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
         for (Columns group : chunk) {
           xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
           if (asks == 1)
-            prefetch(ahead, e.idx(group.column), /*ofValues=*/true, count);
+            prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
         }
         if (asks > 1)
           for (int64_t column = 0; column < host.dv; column += line)
-            prefetch(ahead, e.idx(column), /*ofValues=*/true, count);
+            prefetch(ahead, e.idx(column), /*ofValues=*/true);
         for (int64_t r = 0; r < count; ++r) {
           Value p = e.load(st, {e.idx(r), j}), dead;
           if (guarded) {
