@@ -172,6 +172,11 @@ class Bench:
             self.table(question)
 
 
+def gated(sums: questions.Sums | None) -> questions.Sums | None:
+    """Of rows over all rows, those with a gate."""
+    return sums and (lambda rows: [row for row in sums(rows) if row.gate is not None])
+
+
 def choose(options: argparse.Namespace) -> list[Question]:
     """The tables that were asked for."""
     tables = questions.every()
@@ -187,7 +192,7 @@ def choose(options: argparse.Namespace) -> list[Question]:
     elif not (options.all or options.check):
         tables = [t for t in tables if t.core]
     if options.check:
-        tables = [dataclasses.replace(t, contests=[c for c in t.contests if c.gate], sums=None) for t in tables]
+        tables = [dataclasses.replace(t, contests=[c for c in t.contests if c.gate], sums=gated(t.sums)) for t in tables]
     if options.match:
         tables = [dataclasses.replace(t, contests=[c for c in t.contests if options.match in c.name]) for t in tables]
     tables = [t for t in tables if t.contests]

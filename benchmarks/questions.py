@@ -61,6 +61,9 @@ class Row:
         return self.target / self.value if self.most else self.value / self.target
 
 
+Sums = Callable[[list[Row]], list[Row]]
+
+
 @dataclasses.dataclass
 class Contest:
     """What takes turns, and the rows that come of it."""
@@ -107,7 +110,7 @@ class Question:
     columns: list[str]
     contests: list[Contest]
     #: Rows over all rows, such as a mean.
-    sums: Callable[[list[Row]], list[Row]] | None = None
+    sums: Sums | None = None
     show: Callable[[float], str] = "{:.2f}".format
     #: Among those that bench.py measures when it is not told.
     core: bool = False
@@ -184,7 +187,9 @@ def half() -> Question:
 
         return of
 
-    contests = [share(c, wanted(c), None, "half") for c in cases.HALF]
+    # One size of each is held.
+    contests = [share(c, wanted(c), (0.55 if c.causal else 0.65) if c.queries == 2048 else None, "half")
+                for c in cases.HALF]
     return Question("half", "bf16 (of the bf16 dot peak where the CPU has one) and f16 (of the f32 peak)", "of peak",
                     ["GFLOP/s"], contests)
 
@@ -291,14 +296,17 @@ def decode() -> Question:
         return 0.80
 
     def contest(case: Case) -> Contest:
+        # Memory is shared with whoever else is on the machine: half of the target is held.
+        gate = 0.40 if not case.page and case.keys == 16384 else None
+
         def judge(r: Readings) -> list[Row]:
             speed, most = case.kv_bytes / r.best("attn"), bound(case, r)
             # Ordered pages are shown; what they have to reach is not set.
             return [Row(case.name, speed / most, None if case.page and not case.shuffled else target(case),
-                        wrong=_wrong(r), median=case.kv_bytes / r.median("attn") / most,
+                        gate=gate, wrong=_wrong(r), median=case.kv_bytes / r.median("attn") / most,
                         columns=[f"{speed / 1e9:.1f}", "read" if most == r.peak("read") else "FMA"])]
 
-        return Contest(f"decode {case.name}", judge, {"attn": ("attn", case)}, ("read", "fma"))
+        return Contest(f"decode {case.name}", judge, {"attn": ("attn", case)}, ("read", "fma"), gate is not None)
 
     def split(case: Case) -> Contest:
         def judge(r: Readings) -> list[Row]:
@@ -397,14 +405,14 @@ def peers() -> Question:
     def means(rows: list[Row]) -> list[Row]:
         wanted = 1.3 if machine.wide() else 1.6
 
-        def mean(name: str, chosen: list[Row]) -> Row:
+        def mean(name: str, chosen: list[Row], gate: float | None = None) -> Row:
             values = [row.value for row in chosen if row.value]
             slow = sum(v < 1 for v in values)
-            return Row(f"geometric mean: {name}", geometric_mean(values) if values else None, wanted,
+            return Row(f"geometric mean: {name}", geometric_mean(values) if values else None, wanted, gate=gate,
                        columns=[""] * (1 + len(FOREIGN)), note=f" ({len(values)} cases, {slow} below 1.0)")
 
         groups = list(dict.fromkeys(row.group for row in rows))
-        return [*(mean(g, [row for row in rows if row.group == g]) for g in groups), mean("all", rows)]
+        return [*(mean(g, [row for row in rows if row.group == g]) for g in groups), mean("all", rows, gate=1.0)]
 
     return Question(
         "peers", "attn beside the best of its peers, each at its best: time of the peer / time of attn", "x best",

@@ -212,8 +212,8 @@ def test_check_fails_where_a_gate_does(monkeypatch, capsys):
 
 
 def test_what_attn_refuses_is_told_and_breaks_a_gate(monkeypatch, capsys):
-    assert run_bench(monkeypatch, "--only", "backward", refuses="not there yet") == 0
-    assert capsys.readouterr().out.count("not judged (not there yet)") == len(cases.BACKWARD)
+    assert run_bench(monkeypatch, "--only", "shapes", refuses="not there yet") == 0
+    assert capsys.readouterr().out.count("not judged (not there yet)") == len(cases.SHAPES)
     with pytest.raises(SystemExit, match="attn does not compute 'prefill d64 n1024 full'.*: not there yet"):
         run_bench(monkeypatch, "--check", refuses="not there yet")
 
@@ -228,7 +228,8 @@ def test_attn_has_to_be_there():
 def test_absent_peers_are_said_and_not_judged(monkeypatch, capsys):
     assert run_bench(monkeypatch, "--check", "--only", "peers", here=False) == 0
     text = capsys.readouterr().out
-    assert text.count("not judged") == len(cases.PEERS_GATED) + 1
+    # The cases, their mean, and the count of both.
+    assert text.count("not judged") == len(cases.PEERS_GATED) + 2
     assert "4 of 4 peers absent" in text and "0 of 0 gates hold" in text
     assert run_bench(monkeypatch, "--check", "--only", "peers", here=True, other=5e-4) == 1
 
