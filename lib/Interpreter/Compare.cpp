@@ -10,6 +10,7 @@
 #include "llvm/Support/Format.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -140,6 +141,13 @@ ResultComparison mlir::attn::compareResult(const Array &got,
         mantissaBits(facts.coarsest) >= mantissaBits(type))
       verdict.allowed = std::min(verdict.allowed, kSingleBound * ofScores);
   }
+  // Matrix units and products of pairs take numbers below the normal ones for
+  // zero.
+  if (facts.visiblePairs > 0)
+    verdict.allowed = std::max(verdict.allowed,
+                               type == DType::F64
+                                   ? std::numeric_limits<double>::min()
+                                   : std::numeric_limits<float>::min());
   if (verdict.maxAbsError > verdict.allowed && worst >= 0)
     failAt(verdict, got, worst,
            numberText(oracle.floats[worst]) + " +- " +
