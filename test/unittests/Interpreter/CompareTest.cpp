@@ -126,6 +126,16 @@ TEST(Compare, IntegersAreEqualOrNot) {
   EXPECT_EQ(verdict.reason, "expects 2 at [1], but got 3");
 }
 
+TEST(Compare, SubnormalNumbersMayBeZero) {
+  RunFacts attention = facts(DType::F32, 1e-42, 0);
+  attention.visiblePairs = 1;
+  EXPECT_TRUE(judge(DType::F32, 0, -4e-42, -4e-42, attention).pass);
+  EXPECT_FALSE(judge(DType::F32, 0, 1.2e-38, 1.2e-38, attention).pass);
+  // Other programs multiply no pairs.
+  EXPECT_FALSE(
+      judge(DType::F32, 0, -4e-42, -4e-42, facts(DType::F32, 1e-42, 0)).pass);
+}
+
 TEST(Compare, ShapesAndTypes) {
   Array a(DType::F32, {2}), b(DType::F32, {3}), c(DType::BF16, {2});
   EXPECT_FALSE(compareResult(b, a, {&a}, {}, false).pass);
