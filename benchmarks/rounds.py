@@ -230,11 +230,15 @@ class Arena:
         found.times[label] = []
         return float(answer["seconds"])
 
+    def rounds_of(self, one: float) -> int:
+        """How many rounds of `one` second each fit the budget, which may be infinite; three at least."""
+        return max(min(3, self.rounds), int(min(self.rounds, self.budget / one)))
+
     def _rounds(self, name: str, found: Readings, ready: Mapping[str, tuple[Peer, float]],
                 probes: tuple[str, ...], threads: int) -> None:
         tries = {label: max(1, min(50, int(TURN / took))) for label, (_, took) in ready.items()}
         one = sum(PAUSE + tries[label] * took for label, (_, took) in ready.items()) + 0.07 * len(probes)
-        rounds = max(min(3, self.rounds), min(self.rounds, int(self.budget / one)))
+        rounds = self.rounds_of(one)
         for number in range(rounds):
             self.progress(f"{name}: round {number + 1} of {rounds}")
             for probe in probes:

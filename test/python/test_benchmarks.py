@@ -177,6 +177,15 @@ class FakeArena(Arena):
     log: list[str] = []
 
 
+def test_rounds_fit_the_budget():
+    def rounds(most: int, budget: float) -> int:
+        return Arena(ROOT / "build", most, budget, lambda text: None).rounds_of(0.5)
+
+    assert rounds(12, 4.0) == 8 and rounds(12, 100.0) == 12
+    assert rounds(12, 0.1) == 3 and rounds(2, 0.1) == 2
+    assert rounds(30, float("inf")) == 30  # --rounds: never fewer
+
+
 def fake_calls(arena: Arena) -> Readings:
     return Readings(times={"cold": [0.5], "warm": [0.01], "repeat": [5e-6]})
 
