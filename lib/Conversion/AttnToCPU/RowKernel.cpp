@@ -33,15 +33,27 @@ constexpr int64_t kBlock = 4;
 /// Keys of one row alone: more rows of K at a time than hardware prefetchers
 /// follow would be slower (16 keys: 0.65 of the speed of 8).
 constexpr int64_t kKeys = 8;
-/// How many bytes ahead rows are asked for: hardware prefetchers stop at the end
-/// of a page of memory.
-constexpr int64_t kAhead = 16384;
+/// How many bytes of K a tile holds, and how many bytes ahead rows are asked for:
+/// blocks of rows read a tile of K and V from the innermost cache, while the next
+/// one comes to the second. Hardware prefetchers stop at the end of a page of memory.
+constexpr int64_t kTileBytes = 16384;
+
+int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+/// Keys of a tile: 32 with 128 f32 a row. 64 and more keys of blocks of rows did not
+/// overlap reading and computing (f32, groups of 4 out of memory: 0.8 of the
+/// machine's reading speed with 128 keys, all of it with 32).
+int64_t tileKeys(const LoopView &host, int64_t lanes) {
+  int64_t keys = kTileBytes / (bytesOf(host.storage) * host.d) / lanes * lanes;
+  int64_t most = host.schedule.getKvTile(), least = std::min(2 * lanes, most);
+  return std::clamp(keys, least, most);
+}
 
 class RowKernel {
 public:
   RowKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
-        kt(host.schedule.getKvTile()), dp(llvm::alignTo(host.d, w)),
+        kt(tileKeys(host, e.lanes)), dp(llvm::alignTo(host.d, w)),
         ep(llvm::alignTo(host.dv, w)), pairs(host.storage.isBF16() && e.state.isF32()) {}
 
   func::FuncOp emit(const RowWorkspace &work, func::FuncOp guardedForm);
@@ -64,7 +76,7 @@ private:
   KeySlots rangeOf(Value r);
   void rowBlock(Value r0, int64_t count, Value j0, Value keys);
   void prefetch(const LoopView::Row &row, Value column, bool ofValues);
-  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width, int64_t count);
+  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width);
   Value dots(Value r0, int64_t count, const LoopView::Row &key, const LoopView::Row &ahead,
              int64_t keys);
   void scores(Value r0, int64_t count, Value j0, Value low, Value high);
@@ -74,7 +86,7 @@ private:
   void lastValues(Value row, Value r, Value j0, Value low, Value high);
   using KeyBody = llvm::function_ref<Values(const LoopView::Row &, Value, const LoopView::Row &,
                                             ValueRange)>;
-  Values overKeys(Value j0, Value low, Value high, ValueRange start, int64_t ahead, KeyBody body);
+  Values overKeys(Value j0, Value low, Value high, ValueRange start, KeyBody body);
 
   Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
 
@@ -96,7 +108,7 @@ Value mlir::attn::rowKernelScratch(Emit &e, const LoopView &host) {
   int64_t w = e.lanes, bytes = e.state.getWidth() / 8;
   int64_t perRow = llvm::alignTo(host.d, w) + llvm::alignTo(host.dv, w) + 2;
   Value rows = e.mul(e.ceilDiv(e.mul(host.group, host.sq), kBlock), kBlock);
-  return e.mul(e.add(e.mul(rows, perRow), kBlock * host.schedule.getKvTile()), bytes);
+  return e.mul(e.add(e.mul(rows, perRow), kBlock * tileKeys(host, w)), bytes);
 }
 
 void RowKernel::openScratch(Value scratch, Value rowCount) {
@@ -170,14 +182,10 @@ void RowKernel::loadRow(Value r) {
 // Scores
 //===----------------------------------------------------------------------===//
 
-/// The row to ask for at `row`, which is that of a key slot. One row alone asks
-/// for what comes kAhead bytes later: row 32 at row 0, with 128 f32 a row. Blocks of
-/// rows compute for longer than a load takes, and ask for the next tile. In pages
-/// it is where the table says, if it says so.
-LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width,
-                                  int64_t count) {
-  int64_t rowBytes = host.storage.getIntOrFloatBitWidth() / 8 * width;
-  int64_t rows = count > 1 ? kt : llvm::divideCeil(kAhead, rowBytes);
+/// The row to ask for at `row`, which is that of a key slot: the one that comes
+/// kTileBytes later. In pages it is where the table says, if it says so.
+LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width) {
+  int64_t rows = llvm::divideCeil(kTileBytes, bytesOf(host.storage) * width);
   if (!view.pageSize) {
     LoopView::Row ahead = row;
     ahead.inner = e.add(row.inner, e.idx(rows));
@@ -278,7 +286,7 @@ void RowKernel::scores(Value r0, int64_t count, Value j0, Value low, Value high)
     Value slot = e.add(j0, j);
     LoopView::Row key = view.locate(e, b, g, slot);
     auto known = [&]() -> Values {
-      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d, count);
+      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d);
       return {dots(r0, count, key, ahead, keys)};
     };
     Value sums = key.present
@@ -393,11 +401,11 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
 //===----------------------------------------------------------------------===//
 
 /// `body` for every key in slots [low, high) of the tile whose page is there: its row
-/// of V, its slot and, with `ahead`, the row to ask for. A page is looked up once.
-RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start, int64_t ahead,
+/// of V, its slot and the row to ask for. A page is looked up once.
+RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start,
                                       KeyBody body) {
   auto run = [&](Value from, Value to, const LoopView::Row &row, ValueRange carried) {
-    LoopView::Row next = ahead ? rowAhead(row, e.add(j0, from), host.dv, ahead) : row;
+    LoopView::Row next = guarded ? row : rowAhead(row, e.add(j0, from), host.dv);
     return e.loop(from, to, 1, carried, [&](Value j, ValueRange inner) {
       LoopView::Row here = row, then = next;
       Value n = e.sub(j, from);
@@ -421,7 +429,6 @@ RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRang
 
 /// O += P V of `count` rows over keys [low, high) of the tile.
 void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high) {
-  int64_t line = 64 * 8 / host.storage.getIntOrFloatBitWidth(); // of a cache
   // As many accumulators as leave registers for the rest.
   int64_t registers = w * e.state.getWidth() >= 512 ? 16 : 8;
   auto at = [&](int64_t r, int64_t column) -> SmallVector<Value> {
@@ -438,20 +445,14 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
     for (int64_t r = 0; r < count; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         acc.push_back(e.loadVec(orow, at(r, chunk[0].column + v * w)));
-    // Blocks read V in several passes, and ask for whole rows in the first.
-    int64_t asks = guarded || (count > 1 && begin) ? 0 : count;
     acc = overKeys(
-      j0, low, high, acc, asks,
+      j0, low, high, acc,
       [&](const LoopView::Row &row, Value j, const LoopView::Row &ahead, ValueRange carried) {
         Values sums(carried), xs;
         for (Columns group : chunk) {
           xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
-          if (asks == 1)
-            prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
+          prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
         }
-        if (asks > 1)
-          for (int64_t column = 0; column < host.dv; column += line)
-            prefetch(ahead, e.idx(column), /*ofValues=*/true);
         for (int64_t r = 0; r < count; ++r) {
           Value p = e.load(st, {e.idx(r), j}), dead;
           if (guarded) {
@@ -481,7 +482,7 @@ void RowKernel::lastValues(Value row, Value r, Value j0, Value low, Value high) 
   Value zero = e.num(0.0, e.state);
   e.loop(e.idx(host.dv / w * w), e.idx(host.dv), 1, [&](Value d) {
     Value sum = e.load(orow, {r, d});
-    sum = overKeys(j0, low, high, {sum}, /*ahead=*/0,
+    sum = overKeys(j0, low, high, {sum},
                    [&](const LoopView::Row &at, Value j, const LoopView::Row &, ValueRange carried) {
                      Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
                      Value p = e.load(st, {row, j});
