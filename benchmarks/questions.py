@@ -297,7 +297,7 @@ def decode() -> Question:
 
     def contest(case: Case) -> Contest:
         # Memory is shared with whoever else is on the machine: half of the target is held.
-        gate = 0.40 if not case.page and case.keys == 16384 else None
+        gate = 0.60 if not case.page and case.keys == 16384 else None
 
         def judge(r: Readings) -> list[Row]:
             speed, most = case.kv_bytes / r.best("attn"), bound(case, r)

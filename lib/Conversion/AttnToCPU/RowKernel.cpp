@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
+#include "Strips.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,6 +26,11 @@ using namespace mlir::attn;
 // the odd ones: shifting a pair left gives its second number, masking its first.
 // So q and the outputs lie in scratch as [even | odd] blocks; with 4 lanes columns
 // 0 .. 7 are stored 0 2 4 6 | 1 3 5 7.
+//
+// With products of pairs of bf16 (`dot`) nothing is widened: scores are of pairs of
+// columns, as K and q lie in memory, and values of pairs of keys. Of two rows of V,
+// a0 a1 and b0 b1, the even columns become (a0 b0) and the odd ones (a1 b1), which
+// the weights of the two keys, as a pair, multiply.
 
 namespace {
 
@@ -33,9 +39,9 @@ constexpr int64_t kBlock = 4;
 /// Keys of one row alone: more rows of K at a time than hardware prefetchers
 /// follow would be slower (16 keys: 0.65 of the speed of 8).
 constexpr int64_t kKeys = 8;
-/// How many bytes of K a tile holds, and how many bytes ahead rows are asked for:
-/// blocks of rows read a tile of K and V from the innermost cache, while the next
-/// one comes to the second. Hardware prefetchers stop at the end of a page of memory.
+/// How many bytes of K a tile holds: blocks of rows read a tile of K and V from the
+/// innermost cache, while the next one, which is asked for, comes to the second.
+/// Hardware prefetchers stop at the end of a page of memory.
 constexpr int64_t kTileBytes = 16384;
 
 int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
@@ -54,7 +60,8 @@ public:
   RowKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
         kt(tileKeys(host, e.lanes)), dp(llvm::alignTo(host.d, w)),
-        ep(llvm::alignTo(host.dv, w)), pairs(host.storage.isBF16() && e.state.isF32()) {}
+        ep(llvm::alignTo(host.dv, w)), pairs(host.storage.isBF16() && e.state.isF32()),
+        dot(usesDot(e, host)) {}
 
   func::FuncOp emit(const RowWorkspace &work, func::FuncOp guardedForm);
 
@@ -64,8 +71,20 @@ private:
   struct Columns {
     int64_t column, vectors;
   };
+  /// A factor folded into q would round q again; a pair of keys has one page.
+  static bool usesDot(Emit &e, const LoopView &host) {
+    return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0 &&
+           host.d % (2 * e.lanes) == 0 && host.dv % (2 * e.lanes) == 0 &&
+           host.pageSize % 2 == 0;
+  }
   SmallVector<Columns> wholeColumns(int64_t width) const;
   Values loadColumns(Value buffer, ArrayRef<Value> at, int64_t vectors);
+  Values loadKeys(const LoopView::Row &key, Value column, int64_t vectors);
+  Value loadQuery(Value r, Value column, int64_t v);
+  Values loadValues(ArrayRef<LoopView::Row> rows, Columns columns);
+  Value multiplyAdd(Value x, Value y, Value z) {
+    return dot ? e.dotPairs(x, y, z) : e.fma(x, y, z);
+  }
   Value position(Value column, int64_t width);
 
   void openScratch(Value scratch, Value rowCount);
@@ -76,7 +95,7 @@ private:
   KeySlots rangeOf(Value r);
   void rowBlock(Value r0, int64_t count, Value j0, Value keys);
   void prefetch(const LoopView::Row &row, Value column, bool ofValues);
-  LoopView::Row rowAhead(const LoopView::Row &row, Value slot, int64_t width);
+  LoopView::Row rowAhead(const LoopView::Row &row, Value slot);
   Value dots(Value r0, int64_t count, const LoopView::Row &key, const LoopView::Row &ahead,
              int64_t keys);
   void scores(Value r0, int64_t count, Value j0, Value low, Value high);
@@ -84,8 +103,8 @@ private:
   void softmax(Value row, Value r, Value low, Value high, Value max);
   void values(Value r0, int64_t count, Value j0, Value low, Value high);
   void lastValues(Value row, Value r, Value j0, Value low, Value high);
-  using KeyBody = llvm::function_ref<Values(const LoopView::Row &, Value, const LoopView::Row &,
-                                            ValueRange)>;
+  using Rows = ArrayRef<LoopView::Row>;
+  using KeyBody = llvm::function_ref<Values(Rows, Value, Rows, ValueRange)>;
   Values overKeys(Value j0, Value low, Value high, ValueRange start, KeyBody body);
 
   Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
@@ -96,10 +115,12 @@ private:
   bool guarded;
   Value lag; // how far the maximum may lag, of the state type
   int64_t w, kt, dp, ep;
-  bool pairs;
+  bool pairs, dot;
   LoopView view;
   Value b, g;
   Value qr, orow, state, st;
+  Value weights; // what st becomes for the products with V: itself, or bf16
+  Value weightPairs;
 };
 
 } // namespace
@@ -108,24 +129,32 @@ Value mlir::attn::rowKernelScratch(Emit &e, const LoopView &host) {
   int64_t w = e.lanes, bytes = e.state.getWidth() / 8;
   int64_t perRow = llvm::alignTo(host.d, w) + llvm::alignTo(host.dv, w) + 2;
   Value rows = e.mul(e.ceilDiv(e.mul(host.group, host.sq), kBlock), kBlock);
-  return e.mul(e.add(e.mul(rows, perRow), kBlock * tileKeys(host, w)), bytes);
+  return e.mul(e.add(e.mul(rows, perRow), 2 * kBlock * tileKeys(host, w)), bytes);
 }
 
 void RowKernel::openScratch(Value scratch, Value rowCount) {
   int64_t bytes = e.state.getWidth() / 8;
   constexpr int64_t dynamic = ShapedType::kDynamic;
   Value offset = e.idx(0);
-  st = outliner.scratchBuffer(scratch, offset, MemRefType::get({kBlock, kt}, e.state), {});
+  auto tile = [&](int64_t keys, Type type) {
+    return outliner.scratchBuffer(scratch, offset, MemRefType::get({kBlock, keys}, type), {});
+  };
+  weights = st = tile(kt, e.state);
   offset = e.idx(kBlock * kt * bytes);
-  auto rows = [&](int64_t width) {
+  if (dot) { // the same bytes, to write single keys and to read pairs of them
+    weights = tile(kt, host.storage);
+    weightPairs = tile(kt / 2, e.b.getI32Type());
+  }
+  offset = e.idx(2 * kBlock * kt * bytes);
+  auto rows = [&](int64_t width, Type type) {
     Value buffer = outliner.scratchBuffer(scratch, offset,
-                                          MemRefType::get({dynamic, width}, e.state), rowCount);
+                                          MemRefType::get({dynamic, width}, type), rowCount);
     offset = e.add(offset, e.mul(rowCount, width * bytes));
     return buffer;
   };
-  qr = rows(dp);
-  orow = rows(ep);
-  state = rows(2);
+  qr = dot ? rows(dp / 2, e.b.getI32Type()) : rows(dp, e.state);
+  orow = rows(ep, e.state);
+  state = rows(2, e.state);
 }
 
 //===----------------------------------------------------------------------===//
@@ -156,6 +185,38 @@ RowKernel::Values RowKernel::loadColumns(Value buffer, ArrayRef<Value> at, int64
           number(arith::AndIOp::create(e.b, e.loc, x, word(int64_t(0xffff0000) - (int64_t(1) << 32))))};
 }
 
+/// The columns of a key from `column` on, `vectors` times `lanes` of them, as what
+/// the scores multiply: one vector of pairs for two of numbers.
+RowKernel::Values RowKernel::loadKeys(const LoopView::Row &key, Value column, int64_t vectors) {
+  SmallVector<Value> at = view.kAt(key, g, column);
+  return dot ? Values{e.loadPairs(view.k, at)} : loadColumns(view.k, at, vectors);
+}
+
+/// What multiplies vector v of `loadKeys`.
+Value RowKernel::loadQuery(Value r, Value column, int64_t v) {
+  return e.loadVec(qr, {r, dot ? e.div(column, 2) : e.add(column, v * w)});
+}
+
+/// Columns of a key's row of V, widened, or of two keys as pairs.
+RowKernel::Values RowKernel::loadValues(ArrayRef<LoopView::Row> rows, Columns columns) {
+  Value column = e.idx(columns.column);
+  if (!dot)
+    return loadColumns(view.v, view.vAt(rows[0], g, column), columns.vectors);
+  Value first = e.loadPairs(view.v, view.vAt(rows[0], g, column));
+  Value second = e.loadPairs(view.v, view.vAt(rows[1], g, column));
+  auto word = [&](int64_t value) {
+    return e.splat(arith::ConstantIntOp::create(e.b, e.loc, value, 32));
+  };
+  auto join = [&](Value low, Value high) {
+    Value lower = arith::AndIOp::create(e.b, e.loc, low, word(0xffff));
+    Value upper = arith::AndIOp::create(e.b, e.loc, high,
+                                        word(int64_t(0xffff0000) - (int64_t(1) << 32)));
+    return arith::OrIOp::create(e.b, e.loc, lower, upper);
+  };
+  return {join(first, arith::ShLIOp::create(e.b, e.loc, second, word(16))),
+          join(arith::ShRUIOp::create(e.b, e.loc, first, word(16)), second)};
+}
+
 /// Where a column lies in a row of scratch.
 Value RowKernel::position(Value column, int64_t width) {
   int64_t paired = pairs ? width / (2 * w) * (2 * w) : 0;
@@ -169,10 +230,13 @@ Value RowKernel::position(Value column, int64_t width) {
 
 void RowKernel::loadRow(Value r) {
   Value h = headOf(r), i = queryOf(r);
-  e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
-    Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
-    e.store(e.fmul(x, e.num(host.queryFactor(), e.state)), qr, {r, position(d, host.d)});
-  });
+  if (dot)
+    copyPairs(e, {view.q, view.qAt(b, h, i, e.idx(0))}, host.d, {qr, {r, e.idx(0)}});
+  else
+    e.loop(e.idx(0), e.idx(host.d), 1, [&](Value d) {
+      Value x = e.widen(e.load(view.q, view.qAt(b, h, i, d)));
+      e.store(e.fmul(x, e.num(host.queryFactor(), e.state)), qr, {r, position(d, host.d)});
+    });
   e.loop(e.idx(0), e.idx(ep), w, [&](Value d) { e.storeVec(e.numVec(0.0), orow, {r, d}); });
   e.store(ninf(), state, {r, e.idx(0)});
   e.store(e.num(0.0, e.state), state, {r, e.idx(1)});
@@ -182,17 +246,17 @@ void RowKernel::loadRow(Value r) {
 // Scores
 //===----------------------------------------------------------------------===//
 
-/// The row to ask for at `row`, which is that of a key slot: the one that comes
-/// kTileBytes later. In pages it is where the table says, if it says so.
-LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot, int64_t width) {
-  int64_t rows = llvm::divideCeil(kTileBytes, bytesOf(host.storage) * width);
+/// The row to ask for at `row`, which is that of a key slot: the one a tile later.
+/// In pages it is where the table says, if it says so; pages smaller than a tile
+/// make whole ones. Rows that follow it beyond the end of its page are asked for in
+/// vain.
+LoopView::Row RowKernel::rowAhead(const LoopView::Row &row, Value slot) {
   if (!view.pageSize) {
     LoopView::Row ahead = row;
-    ahead.inner = e.add(row.inner, e.idx(rows));
+    ahead.inner = e.add(row.inner, e.idx(kt));
     return ahead;
   }
-  // A whole number of pages, so that the rows after it are there as well.
-  rows = llvm::alignTo(rows, view.pageSize);
+  int64_t rows = view.pageSize < kt ? llvm::alignTo(kt, view.pageSize) : kt;
   Value last = e.roundDown(e.sub(view.sk, e.idx(1)), w);
   LoopView::Row ahead = view.locate(e, b, g, e.min(e.add(slot, rows), last));
   ahead.outer = e.select(ahead.present, ahead.outer, row.outer);
@@ -221,34 +285,31 @@ Value RowKernel::dots(Value r0, int64_t count, const LoopView::Row &key,
   };
   // `vectors` vectors of columns from `column` on: one load of a key for all rows.
   auto step = [&](Values sums, Value column, int64_t vectors) {
+    int64_t parts = dot ? 1 : vectors;
     Values queries;
     for (int64_t r = 0; r < count; ++r)
-      for (int64_t v = 0; v < vectors; ++v)
-        queries.push_back(e.loadVec(qr, {e.add(r0, r), e.add(column, v * w)}));
+      for (int64_t v = 0; v < parts; ++v)
+        queries.push_back(loadQuery(e.add(r0, r), column, v));
     for (int64_t n = 0; n < keys; ++n) {
-      Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), vectors);
+      Values xs = loadKeys(keyRow(key, n), column, vectors);
       prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
       for (int64_t r = 0; r < count; ++r)
-        for (int64_t v = 0; v < vectors; ++v)
-          sums[r * keys + n] = e.fma(xs[v], queries[r * vectors + v], sums[r * keys + n]);
+        for (int64_t v = 0; v < parts; ++v)
+          sums[r * keys + n] = multiplyAdd(xs[v], queries[r * parts + v], sums[r * keys + n]);
     }
     return sums;
   };
   SmallVector<Columns> groups = wholeColumns(host.d);
   if (count == 1) {
     // A key's row is read fully before the next.
-    Values each;
-    for (int64_t n = 0; n < keys; ++n) {
-      Value sum = sums[n];
+    for (int64_t n = 0; n < keys; ++n)
       for (Columns group : groups) {
         Value column = e.idx(group.column);
-        Values xs = loadColumns(view.k, view.kAt(keyRow(key, n), g, column), group.vectors);
+        Values xs = loadKeys(keyRow(key, n), column, group.vectors);
         prefetch(keyRow(ahead, n), column, /*ofValues=*/false);
-        for (int64_t v = 0; v < group.vectors; ++v)
-          sum = e.fma(xs[v], e.loadVec(qr, {r0, e.idx(group.column + v * w)}), sum);
+        for (auto [v, x] : llvm::enumerate(xs))
+          sums[n] = multiplyAdd(x, loadQuery(r0, column, v), sums[n]);
       }
-      sums[n] = sum;
-    }
   } else if (!groups.empty()) {
     int64_t vectors = groups[0].vectors;
     size_t same = 0;
@@ -286,7 +347,7 @@ void RowKernel::scores(Value r0, int64_t count, Value j0, Value low, Value high)
     Value slot = e.add(j0, j);
     LoopView::Row key = view.locate(e, b, g, slot);
     auto known = [&]() -> Values {
-      LoopView::Row ahead = guarded ? key : rowAhead(key, slot, host.d);
+      LoopView::Row ahead = guarded ? key : rowAhead(key, slot);
       return {dots(r0, count, key, ahead, keys)};
     };
     Value sums = key.present
@@ -390,7 +451,7 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
     } else {
       total = e.fadd(total, p);
     }
-    e.storeVec(p, st, {row, c});
+    e.storeVec(dot ? e.narrow(p, host.storage) : p, weights, {row, c});
     return Values{total};
   })[0];
   e.store(e.fadd(e.load(state, {r, e.idx(1)}), e.sumLanes(sum)), state, {r, e.idx(1)});
@@ -400,17 +461,26 @@ void RowKernel::softmax(Value row, Value r, Value low, Value high, Value max) {
 // Values
 //===----------------------------------------------------------------------===//
 
-/// `body` for every key in slots [low, high) of the tile whose page is there: its row
-/// of V, its slot and the row to ask for. A page is looked up once.
+/// `body` for every key, or pair of keys, in slots [low, high) of the tile whose page
+/// is there: its rows of V, its slot and the rows to ask for. A page is looked up
+/// once. What weighs nothing makes whole pairs: the key before `low`, and once more
+/// the last one.
 RowKernel::Values RowKernel::overKeys(Value j0, Value low, Value high, ValueRange start,
                                       KeyBody body) {
+  int64_t each = dot ? 2 : 1;
+  low = e.roundDown(low, each);
   auto run = [&](Value from, Value to, const LoopView::Row &row, ValueRange carried) {
-    LoopView::Row next = guarded ? row : rowAhead(row, e.add(j0, from), host.dv);
-    return e.loop(from, to, 1, carried, [&](Value j, ValueRange inner) {
-      LoopView::Row here = row, then = next;
-      Value n = e.sub(j, from);
-      here.inner = e.add(row.inner, n);
-      then.inner = e.add(next.inner, n);
+    LoopView::Row next = guarded ? row : rowAhead(row, e.add(j0, from));
+    Value last = e.sub(e.sub(to, from), e.idx(1));
+    return e.loop(from, to, each, carried, [&](Value j, ValueRange inner) {
+      SmallVector<LoopView::Row> here(each, row), then(each, next);
+      for (int64_t n = 0; n < each; ++n) {
+        Value slot = e.add(e.sub(j, from), n);
+        if (n)
+          slot = e.min(slot, last);
+        here[n].inner = e.add(row.inner, slot);
+        then[n].inner = e.add(next.inner, slot);
+      }
       return body(here, j, then, inner);
     });
   };
@@ -447,23 +517,24 @@ void RowKernel::values(Value r0, int64_t count, Value j0, Value low, Value high)
         acc.push_back(e.loadVec(orow, at(r, chunk[0].column + v * w)));
     acc = overKeys(
       j0, low, high, acc,
-      [&](const LoopView::Row &row, Value j, const LoopView::Row &ahead, ValueRange carried) {
+      [&](Rows rows, Value j, Rows ahead, ValueRange carried) {
         Values sums(carried), xs;
         for (Columns group : chunk) {
-          xs.append(loadColumns(view.v, view.vAt(row, g, e.idx(group.column)), group.vectors));
-          prefetch(ahead, e.idx(group.column), /*ofValues=*/true);
+          xs.append(loadValues(rows, group));
+          for (const LoopView::Row &row : ahead)
+            prefetch(row, e.idx(group.column), /*ofValues=*/true);
         }
         for (int64_t r = 0; r < count; ++r) {
-          Value p = e.load(st, {e.idx(r), j}), dead;
+          Value weight = e.splat(dot ? e.load(weightPairs, {e.idx(r), e.div(j, 2)})
+                                     : e.load(weights, {e.idx(r), j}));
+          Value live;
           if (guarded) {
-            Value zero = e.num(0.0, e.state);
-            dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);
-            p = e.select(dead, zero, p);
+            live = liveBits(e, weight, dot);
+            weight = maskBits(e, weight, live);
           }
-          Value weight = e.splat(p);
           for (int64_t v = 0; v < vectors; ++v) {
-            Value x = guarded ? e.select(e.splat(dead), e.numVec(0.0), xs[v]) : xs[v];
-            sums[r * vectors + v] = e.fma(x, weight, sums[r * vectors + v]);
+            Value x = guarded ? maskBits(e, xs[v], live) : xs[v];
+            sums[r * vectors + v] = multiplyAdd(x, weight, sums[r * vectors + v]);
           }
         }
         return sums;
@@ -483,8 +554,8 @@ void RowKernel::lastValues(Value row, Value r, Value j0, Value low, Value high) 
   e.loop(e.idx(host.dv / w * w), e.idx(host.dv), 1, [&](Value d) {
     Value sum = e.load(orow, {r, d});
     sum = overKeys(j0, low, high, {sum},
-                   [&](const LoopView::Row &at, Value j, const LoopView::Row &, ValueRange carried) {
-                     Value x = e.widen(e.load(view.v, view.vAt(at, g, d)));
+                   [&](Rows rows, Value j, Rows, ValueRange carried) {
+                     Value x = e.widen(e.load(view.v, view.vAt(rows[0], g, d)));
                      Value p = e.load(st, {row, j});
                      if (guarded) {
                        Value dead = e.fcmp(arith::CmpFPredicate::OLT, p, zero);

@@ -55,3 +55,33 @@ SmallVector<Value> mlir::attn::queryLanes(Emit &e, const LoopView &view,
   }
   return lanes;
 }
+
+Value mlir::attn::liveBits(Emit &e, Value weight, bool pairs) {
+  unsigned width = pairs ? 32 : e.state.getWidth();
+  Type bits = e.vec(e.b.getIntegerType(width));
+  Value x = vector::BitCastOp::create(e.b, e.loc, bits, weight);
+  auto all = [&](int64_t value) {
+    return e.splat(arith::ConstantIntOp::create(e.b, e.loc, value, width));
+  };
+  auto sign = [&](Value y) -> Value {
+    return arith::ShRSIOp::create(e.b, e.loc, y, all(width - 1));
+  };
+  Value dead = sign(x);
+  if (pairs) {
+    Value lower =
+        sign(arith::ShLIOp::create(e.b, e.loc, x, all(16)));
+    Value half = all(0xffff);
+    Value upper = arith::ShLIOp::create(e.b, e.loc, dead, all(16));
+    dead = arith::OrIOp::create(
+        e.b, e.loc, upper, arith::AndIOp::create(e.b, e.loc, lower, half));
+  }
+  return arith::XOrIOp::create(e.b, e.loc, dead, all(-1));
+}
+
+Value mlir::attn::maskBits(Emit &e, Value x, Value bits) {
+  Value raw = x.getType() == bits.getType()
+                  ? x
+                  : vector::BitCastOp::create(e.b, e.loc, bits.getType(), x);
+  return vector::BitCastOp::create(
+      e.b, e.loc, x.getType(), arith::AndIOp::create(e.b, e.loc, raw, bits));
+}

@@ -67,6 +67,15 @@ stripProducts(Emit &e, ScheduleAttr schedule, int64_t depth, bool pairs,
 /// repeated beyond the end.
 SmallVector<Value> queryLanes(Emit &e, const LoopView &view, Value first);
 
+// A negative weight marks a pair of a query and a key whose value must not be
+// touched: the guarded forms do not multiply by it.
+
+/// All bits of the weights that are no marks: of a number, or of each half of a
+/// pair. Example: the pair (0.5, -1) gives 0x0000ffff, the lower half first.
+Value liveBits(Emit &e, Value weight, bool pairs);
+/// x where the bits are set, else 0.
+Value maskBits(Emit &e, Value x, Value bits);
+
 } // namespace mlir::attn
 
 #endif // ATTN_LIB_CONVERSION_ATTNTOCPU_STRIPS_H

@@ -77,8 +77,6 @@ private:
   Vectors scores(Value s, Value low, Value high, bool track);
   Vectors adjust(Value s, Value j0, Value low, Value high, bool masked);
   void softmax(Value s, Value low, Value high, Vectors max);
-  Value liveBits(Value weight);
-  Value maskBits(Value x, Value bits);
   void values(Value s, Value low, Value high);
   Value tableEntry(Value s, Value j0);
   Value anyStrip(Value j0);
@@ -410,39 +408,6 @@ void TileKernel::hide(Value low, Value high) {
   });
 }
 
-/// All bits of the weights that are no marks: of a number, or of each half of a
-/// pair. Example: the pair (0.5, -1) gives 0x0000ffff, the lower half first.
-Value TileKernel::liveBits(Value weight) {
-  unsigned width = dot ? 32 : e.state.getWidth();
-  Type bits = e.vec(e.b.getIntegerType(width));
-  Value x = vector::BitCastOp::create(e.b, e.loc, bits, weight);
-  auto all = [&](int64_t value) {
-    return e.splat(arith::ConstantIntOp::create(e.b, e.loc, value, width));
-  };
-  auto sign = [&](Value y) -> Value {
-    return arith::ShRSIOp::create(e.b, e.loc, y, all(width - 1));
-  };
-  Value dead = sign(x);
-  if (dot) {
-    Value lower =
-        sign(arith::ShLIOp::create(e.b, e.loc, x, all(16)));
-    Value half = all(0xffff);
-    Value upper = arith::ShLIOp::create(e.b, e.loc, dead, all(16));
-    dead = arith::OrIOp::create(
-        e.b, e.loc, upper, arith::AndIOp::create(e.b, e.loc, lower, half));
-  }
-  return arith::XOrIOp::create(e.b, e.loc, dead, all(-1));
-}
-
-/// x where the bits are set, else 0.
-Value TileKernel::maskBits(Value x, Value bits) {
-  Value raw = x.getType() == bits.getType()
-                  ? x
-                  : vector::BitCastOp::create(e.b, e.loc, bits.getType(), x);
-  return vector::BitCastOp::create(
-      e.b, e.loc, x.getType(), arith::AndIOp::create(e.b, e.loc, raw, bits));
-}
-
 /// O^T += V^T P^T over rows [low, high).
 void TileKernel::values(Value s, Value low, Value high) {
   if (dot) { // rows are pairs of keys
@@ -460,14 +425,14 @@ void TileKernel::values(Value s, Value low, Value high) {
       for (int64_t v = 0; v < qv; ++v) {
         weight.push_back(e.loadVec(st, {j, lane(v)}));
         if (guarded) {
-          live.push_back(liveBits(weight[v]));
-          weight[v] = maskBits(weight[v], live[v]);
+          live.push_back(liveBits(e, weight[v], dot));
+          weight[v] = maskBits(e, weight[v], live[v]);
         }
       }
       for (int64_t r = 0; r < kr; ++r) {
         Value value = e.splat(e.load(vb, {j, e.add(column, r)}));
         for (int64_t v = 0; v < qv; ++v) {
-          Value x = guarded ? maskBits(value, live[v]) : value;
+          Value x = guarded ? maskBits(e, value, live[v]) : value;
           next[r * qv + v] = multiplyAdd(x, weight[v], next[r * qv + v]);
         }
       }

@@ -10,6 +10,7 @@
 // RUN: llc -O3 -mcpu=x86-64-v4 -mattr=+avx512bf16 %t.dot.ll -o %t.dot.s
 // RUN: %python %S/code_shape.py attn_tile < %t.dot.s > %t.dot.tile
 // RUN: FileCheck %s --check-prefix=TILEDOT < %t.dot.tile
+// RUN: %python %S/code_shape.py attn_row < %t.dot.s | FileCheck %s --check-prefix=ROWDOT
 // RUN: attn-compile %s --target=avx2 --emit=llvm -o %t.256.ll
 // RUN: llc -O3 -mcpu=x86-64-v3 %t.256.ll -o %t.256.s
 // RUN: %python %S/code_shape.py attn_tile < %t.256.s > %t.256.tile
@@ -26,9 +27,12 @@
 // TILE256: ymm: 48 fma on 12 accumulators, {{[0-3]}} spills
 // TILE256: ymm: 12 fma on 12 accumulators, {{[0-4]}} spills
 
-// Decode: vectors as wide as the machine's.
+// Decode: vectors as wide as the machine's, and both products of a group's rows of pairs.
 // ROW512: zmm: {{[0-9]+}} fma on {{[0-9]+}} accumulators, 0 spills
 // ROW256: ymm: {{[0-9]+}} fma on {{[0-9]+}} accumulators, 0 spills
+// ROWDOT: zmm: {{[0-9]+}} dot on 8 accumulators, 0 spills
+// ROWDOT: zmm: 16 dot on 16 accumulators, {{[0-4]}} spills
+// ROWDOT: zmm: 16 dot on 16 accumulators, {{[0-4]}} spills
 func.func @main(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>, %v: tensor<?x8x?x64xf32>) -> tensor<?x8x?x64xf32> {
   %out = attn.attention %q, %k, %v
       : tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32> -> tensor<?x8x?x64xf32>
