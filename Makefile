@@ -63,6 +63,10 @@ bench-check: build ## Measure the rows with a gate, and fail where one does not 
 bench-peers: ## Install what the benchmarks compare with, in .venv-peers (1.6 GB).
 	@scripts/setup.sh peers
 
+.PHONY: bench-profile
+bench-profile: build ## Say where the time of a case goes (ARGS='"full d64 n4096"'); needs perf.
+	@$(PYTHON) benchmarks/profile.py $(ARGS)
+
 .PHONY: bench-report
 bench-report: build ## Measure everything and write docs/Benchmarks.md.
 	@$(PYTHON) benchmarks/bench.py --all --json $(BUILD)/bench.json $(ARGS)

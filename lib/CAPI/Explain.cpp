@@ -209,11 +209,11 @@ static std::string scheduleNote(const llvm::json::Object &schedule,
         .str();
   std::string few =
       invariant
-          ? llvm::formatv("up to {0} rows take blocks of {1} queries",
+          ? llvm::formatv("up to {0} queries take blocks of {1}",
                           get("few_rows"), get("lanes"))
                 .str()
           : llvm::formatv(
-                "up to {0} rows take the row kernel, in parts of {1} keys",
+                "up to {0} queries take the row kernel, in parts of {1} keys",
                 get("few_rows"), get("split_keys"))
                 .str();
   return llvm::formatv("blocks of {0} queries ({1} vectors of {2} lanes x {3} "

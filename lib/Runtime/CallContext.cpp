@@ -14,6 +14,8 @@
 
 #include "attn/Runtime/CallContext.h"
 
+#include "attn/Runtime/ThreadCount.h"
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -64,7 +66,17 @@ CallContext::CallContext(int threads, int (*pollFn)(void *), void *arg,
   allocations.previous = allocations.next = &allocations;
   if (poll)
     nextPollNs = monotonicNs() + kPollIntervalNs;
+  text[0] = '\0'; // not all of it, in every call
   invoker->call = this;
+}
+
+int CallContext::threads() {
+  int threads = threadCount.load(std::memory_order_relaxed);
+  if (threads == 0) {
+    threads = machineThreadCount();
+    threadCount.store(threads, std::memory_order_relaxed);
+  }
+  return threads;
 }
 
 CallContext::~CallContext() {

@@ -116,7 +116,7 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
   if (!options)
     options = &defaults;
   int threads = 1;
-  if (Status status = resolveThreadCount(options->num_threads, threads);
+  if (Status status = requestedThreadCount(options->num_threads, threads);
       !status.ok())
     return status;
   keepReport(nullptr);
@@ -145,7 +145,7 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
     request.arch = package.signature.arch;
     request.stream = options->stream;
     request.counters = counters != nullptr;
-    request.threads = threads;
+    request.threads = threads ? threads : machineThreadCount();
     request.worstRounding = options->worst_rounding != 0;
     request.stepLimit = options->step_limit;
     request.poll = options->poll ? pollCall : nullptr;

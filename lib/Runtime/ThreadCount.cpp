@@ -124,8 +124,7 @@ int attn::rt::cgroupCpus(const std::string &membership,
   return limit;
 }
 
-/// CPUs that this process may keep busy.
-static int availableCpus() {
+int attn::rt::machineThreadCount() {
   // Two threads may both find it unread, which does no harm; a guarded static
   // could be left locked in a child that forks at that moment.
   static std::atomic<int> quota{-1};
@@ -167,7 +166,7 @@ Status attn::rt::setThreadCount(int threads) {
   return Status();
 }
 
-Status attn::rt::resolveThreadCount(int requested, int &threads) {
+Status attn::rt::requestedThreadCount(int requested, int &threads) {
   if (requested < 0 || requested > ATTN_MAX_THREADS)
     return failure(ATTN_INVALID,
                    "num_threads expects 1 to %d, or 0 for the default, but got "
@@ -184,6 +183,13 @@ Status attn::rt::resolveThreadCount(int requested, int &threads) {
   if (const char *text = std::getenv("ATTN_NUM_THREADS"))
     if (text[0] != '\0')
       return parseThreadCount(text, threads);
-  threads = availableCpus();
+  threads = 0;
   return Status();
+}
+
+Status attn::rt::resolveThreadCount(int requested, int &threads) {
+  Status status = requestedThreadCount(requested, threads);
+  if (status.ok() && threads == 0)
+    threads = machineThreadCount();
+  return status;
 }

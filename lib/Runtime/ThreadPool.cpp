@@ -341,8 +341,9 @@ void ThreadPool::run(Loop &loop) {
 static void runLoop(AttnBlockFunction block, void *context, int64_t tasks,
                     int64_t scratchBytes, CallContext &call) {
   Loop loop{block, context, tasks, scratchBytes, &call, 0};
-  loop.maxHelpers =
-      static_cast<int>(std::min<int64_t>(call.threads(), tasks)) - 1;
+  if (tasks > 1)
+    loop.maxHelpers =
+        static_cast<int>(std::min<int64_t>(call.threads(), tasks)) - 1;
   call.pollIfDue();
   // A loop within a task stays on its thread: the others are busy with tasks
   // of the loop around it.

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -355,3 +357,36 @@ def test_the_peers_are_listed_once():
                if line and not line.startswith("#")]
     (extra,) = re.findall(r"^bench = (\[.+\])$", (ROOT / "pyproject.toml").read_text(), re.M)
     assert json.loads(extra) == entries
+
+
+# ---- profile -----------------------------------------------------------------------------
+
+
+def test_a_profile_tells_products_from_weights(tmp_path):
+    """The innermost loops of a package of ours, by what they hold."""
+    from benchmarks import profile
+
+    for tool in ("cc", "objdump"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}")
+    if platform.machine() != "x86_64":
+        pytest.skip("needs an x86-64 assembler")
+    source = tmp_path / "loops.s"
+    source.write_text(
+        ".text\nproducts: vfmadd231ps %ymm0, %ymm1, %ymm2\nvfmadd231ps %ymm0, %ymm1, %ymm3\ndec %rax\njne products\n"
+        "weights: vroundps $0, %ymm0, %ymm1\nvfmadd231ps %ymm0, %ymm1, %ymm2\nvfmadd231ps %ymm0, %ymm1, %ymm3\n"
+        "dec %rax\njne weights\nmoves: vmovaps %ymm0, %ymm1\ndec %rax\njne moves\nret\n"
+    )
+    package = tmp_path / "loops.so"
+    subprocess.run(["cc", "-shared", "-nostdlib", "-o", package, source], check=True)
+    loops = profile.Loops(package)
+    at = {line.split()[0]: address - loops.shift for address, line in reversed(loops.code)}
+    assert loops.kind(at["vfmadd231ps"]) == "products"
+    assert loops.kind(at["vroundps"]) == "weights"
+    assert loops.kind(at["vmovaps"]) == loops.kind(at["ret"]) == "the rest of the kernel"
+
+
+def test_a_profile_knows_every_case():
+    from benchmarks import profile
+
+    assert {"full d64 n4096", "f32 one call n=16 d64", "f32 decode kv16384 group1"} <= set(profile.known())

@@ -64,6 +64,7 @@ public:
   /// Longer messages are cut.
   static constexpr size_t kMaxMessage = 3072;
 
+  /// `threads` 0: as many as the machine has, asked when a loop wants to know.
   CallContext(int threads, int (*poll)(void *), void *pollArg,
               DeviceCall *device = nullptr);
   CallContext(const CallContext &) = delete;
@@ -71,7 +72,7 @@ public:
   /// Frees what the call allocated and makes the outer call current again.
   ~CallContext();
 
-  int threads() const { return threadCount; }
+  int threads();
 
   /// Where the call's kernels run and its memory is; null for the CPU.
   DeviceCall *device() const { return deviceCall; }
@@ -143,7 +144,7 @@ private:
 
   CallContext *const outer;
   ThreadState *const invoker;
-  const int threadCount;
+  std::atomic<int> threadCount;
   DeviceCall *const deviceCall;
   int (*const poll)(void *);
   void *const pollArg;
@@ -151,7 +152,7 @@ private:
 
   std::atomic<int> failureState{kNone};
   int32_t code = 0;
-  char text[kMaxMessage] = {0};
+  char text[kMaxMessage]; // once a failure is recorded
 
   std::mutex allocationMutex;
   Allocation allocations;

@@ -24,7 +24,15 @@ namespace attn::rt {
 /// Sets the process-wide count; 0 removes it.
 Status setThreadCount(int threads);
 
-/// Resolves the count for a call that asks for `requested` (0: no wish).
+/// What a call that asks for `requested` (0: no wish) was given by the caller, the
+/// process or the environment; 0 where the machine decides.
+Status requestedThreadCount(int requested, int &threads);
+
+/// The CPUs that this process may keep busy: of the affinity mask as it is now, and
+/// of the cgroup's quota. A system call, a tenth of a small call into a package.
+int machineThreadCount();
+
+/// Both: the number of threads of a call.
 Status resolveThreadCount(int requested, int &threads);
 
 /// Reads ATTN_NUM_THREADS's syntax: a decimal integer from 1 to

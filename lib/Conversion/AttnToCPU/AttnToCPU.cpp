@@ -100,7 +100,7 @@ static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
     return memref::AllocOp::create(e.b, e.loc, type,
                                    ValueRange{host.batch, host.hq, host.sq, splits});
   };
-  RowWorkspace work{alloc(host.dv), alloc(2), splits};
+  RowWorkspace work{alloc(llvm::alignTo(host.dv, e.lanes)), alloc(2), splits};
   func::FuncOp guarded = emitRowKernel(e, outliner, host, work, /*guarded=*/true, {});
   func::FuncOp fast = emitRowKernel(e, outliner, host, work, /*guarded=*/false, guarded);
   func::FuncOp merge = emitMergeKernel(e, outliner, host, work);

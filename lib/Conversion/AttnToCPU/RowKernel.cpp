@@ -55,13 +55,18 @@ int64_t tileKeys(const LoopView &host, int64_t lanes) {
   return std::clamp(keys, least, most);
 }
 
+/// Columns of a row of this width that lie in scratch as [even | odd] blocks.
+int64_t pairedColumns(const Emit &e, const LoopView &host, int64_t width) {
+  bool pairs = host.storage.isBF16() && e.state.isF32();
+  return pairs ? width / (2 * e.lanes) * (2 * e.lanes) : 0;
+}
+
 class RowKernel {
 public:
   RowKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded), w(e.lanes),
         kt(tileKeys(host, e.lanes)), dp(llvm::alignTo(host.d, w)),
-        ep(llvm::alignTo(host.dv, w)), pairs(host.storage.isBF16() && e.state.isF32()),
-        dot(usesDot(e, host)) {}
+        ep(llvm::alignTo(host.dv, w)), dot(usesDot(e, host)) {}
 
   func::FuncOp emit(const RowWorkspace &work, func::FuncOp guardedForm);
 
@@ -71,11 +76,10 @@ private:
   struct Columns {
     int64_t column, vectors;
   };
-  /// A factor folded into q would round q again; a pair of keys has one page.
+  /// A factor folded into q would round q again.
   static bool usesDot(Emit &e, const LoopView &host) {
     return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0 &&
-           host.d % (2 * e.lanes) == 0 && host.dv % (2 * e.lanes) == 0 &&
-           host.pageSize % 2 == 0;
+           host.d % (2 * e.lanes) == 0 && host.dv % (2 * e.lanes) == 0;
   }
   SmallVector<Columns> wholeColumns(int64_t width) const;
   Values loadColumns(Value buffer, ArrayRef<Value> at, int64_t vectors);
@@ -115,7 +119,7 @@ private:
   bool guarded;
   Value lag; // how far the maximum may lag, of the state type
   int64_t w, kt, dp, ep;
-  bool pairs, dot;
+  bool dot;
   LoopView view;
   Value b, g;
   Value qr, orow, state, st;
@@ -165,7 +169,7 @@ void RowKernel::openScratch(Value scratch, Value rowCount) {
 SmallVector<RowKernel::Columns> RowKernel::wholeColumns(int64_t width) const {
   SmallVector<Columns> groups;
   int64_t column = 0;
-  for (; pairs && column + 2 * w <= width; column += 2 * w)
+  for (; column < pairedColumns(e, host, width); column += 2 * w)
     groups.push_back({column, 2});
   for (; column + w <= width; column += w)
     groups.push_back({column, 1});
@@ -219,7 +223,7 @@ RowKernel::Values RowKernel::loadValues(ArrayRef<LoopView::Row> rows, Columns co
 
 /// Where a column lies in a row of scratch.
 Value RowKernel::position(Value column, int64_t width) {
-  int64_t paired = pairs ? width / (2 * w) * (2 * w) : 0;
+  int64_t paired = pairedColumns(e, host, width);
   if (!paired)
     return column;
   Value inGroup = e.rem(column, e.idx(2 * w));
@@ -681,8 +685,8 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
   auto write = [&] {
     e.loop(e.idx(0), rowCount, 1, [&](Value r) {
       Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
-      e.loop(e.idx(0), e.idx(host.dv), 1, [&](Value d) {
-        e.store(e.load(orow, {r, position(d, host.dv)}), workOut, {b, h, i, split, d});
+      e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
+        e.storeVec(e.loadVec(orow, {r, d}), workOut, {b, h, i, split, d});
       });
       for (int64_t n = 0; n < 2; ++n)
         e.store(e.load(state, {r, e.idx(n)}), workState, {b, h, i, split, e.idx(n)});
@@ -739,22 +743,35 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
                                : e.weight(m, safe, factor);
       // No key in this part: -inf times the parts of a factor need not be -inf.
       share = e.select(e.fcmp(arith::CmpFPredicate::OEQ, m, ninf), zero, share);
-      e.loop(e.idx(0), e.idx(host.dv), 1, [&](Value d) {
-        Value x = e.fmul(e.load(workOut, {b, h, i, s, d}), share);
-        e.store(e.fadd(e.load(line, {d}), x), line, {d});
+      Value shares = e.splat(share);
+      e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
+        Value x = e.fmul(e.loadVec(workOut, {b, h, i, s, d}), shares);
+        e.storeVec(e.fadd(e.loadVec(line, {d}), x), line, {d});
       });
       return SmallVector<Value>{e.fadd(carried[0], e.fmul(stateAt(s, 1), share))};
     })[0];
     Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
     Value safeSum = e.select(empty, one, l);
     Value inverse = e.fdiv(one, safeSum);
-    int64_t d = 0;
-    for (; d + w <= host.dv; d += w)
-      e.storeVec(e.narrow(e.fma(e.loadVec(line, {e.idx(d)}), e.splat(inverse), e.numVec(0.0)), host.storage),
-                 view.out, view.qAt(b, h, i, e.idx(d)));
-    for (; d < host.dv; ++d)
-      e.store(e.narrow(e.fma(e.load(line, {e.idx(d)}), inverse, e.num(0.0, e.state)), host.storage), view.out,
-              view.qAt(b, h, i, e.idx(d)));
+    Value inverses = e.splat(inverse);
+    // Never -0: what hidden keys add, 0 or -0, would tell of them.
+    auto columns = [&](Value d) {
+      Value x = e.loadVec(line, {d});
+      return e.narrow(e.fma(x, inverses, e.numVec(0.0)), host.storage);
+    };
+    int64_t paired = pairedColumns(e, host, host.dv), whole = host.dv / w * w;
+    if (paired)
+      e.loop(e.idx(0), e.idx(paired), 2 * w, [&](Value d) {
+        Value pairs = e.zipPairs(columns(d), columns(e.add(d, w)));
+        pairs = vector::BitCastOp::create(e.b, e.loc, VectorType::get({2 * w}, host.storage), pairs);
+        e.storeVec(pairs, view.out, view.qAt(b, h, i, d));
+      });
+    e.loop(e.idx(paired), e.idx(whole), w,
+           [&](Value d) { e.storeVec(columns(d), view.out, view.qAt(b, h, i, d)); });
+    e.loop(e.idx(whole), e.idx(host.dv), 1, [&](Value d) {
+      Value x = e.fma(e.load(line, {d}), inverse, e.num(0.0, e.state));
+      e.store(e.narrow(x, host.storage), view.out, view.qAt(b, h, i, d));
+    });
     if (view.lse) {
       Value lse = e.logSumExp(top, view.sinks ? 1.0 : natural, safeSum);
       e.store(e.select(empty, ninf, lse), view.lse, {b, h, i});

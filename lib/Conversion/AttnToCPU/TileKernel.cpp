@@ -603,9 +603,10 @@ Value TileKernel::divide(bool check) {
         // Never -0: what hidden keys add, 0 or -0, would tell of them.
         e.storeVec(e.fma(x, inverse, zero), ot, {s, column, lane(v)});
       });
-      // lse in the place of m.
-      Value lse = e.logSumExp(m, natural, e.select(empty, one, l));
-      e.storeVec(e.select(empty, ninf, lse), state, {s, e.idx(0), lane(v)});
+      if (view.lse) { // in the place of m
+        Value lse = e.logSumExp(m, natural, e.select(empty, one, l));
+        e.storeVec(e.select(empty, ninf, lse), state, {s, e.idx(0), lane(v)});
+      }
       if (check)
         bad[v] = e.loop(e.idx(0), e.idx(host.dv), 1, {bad[v]}, [&](Value column, ValueRange sum) {
           Value x = e.loadVec(ot, {s, column, lane(v)});

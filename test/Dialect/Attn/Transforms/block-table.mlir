@@ -69,7 +69,7 @@ func.func @captured(%q: tensor<2x8x100x8xf32>, %k: tensor<2x8x300x8xf32>, %s: te
 // How many queries there are is known when it runs: with few_rows or fewer the table has no rows.
 // CHECK-LABEL: func.func @decode_or_prefill
 // CHECK-DAG: %[[SQ:.*]] = tensor.dim %{{.*}}, %c2
-// CHECK-DAG: %[[FEW:.*]] = arith.cmpi sle, %[[SQ]], %c8
+// CHECK-DAG: %[[FEW:.*]] = arith.cmpi sle, %[[SQ]], %c20
 // CHECK: %[[ROWS:.*]] = arith.select %[[FEW]], %c0, %{{.*}} : index
 // CHECK: tensor.empty(%[[ROWS]], %{{.*}}) : tensor<1x1x?x?xi8>
 // CHECK: attn.block_table

@@ -144,12 +144,12 @@ def Attn_ScheduleAttr : AttrDef<Attn_Dialect, "Schedule"> {
     * `key_rows`: keys per micro-tile of Q K^T, and value columns per micro-tile
       of P V: key_rows * q_vectors accumulators;
     * `kv_tile`: keys staged at a time;
-    * `few_rows`: up to this many rows (queries x heads of a group) take the
+    * `few_rows`: up to this many queries, times the heads of a group, take the
       row kernel, which reads K and V in place (decode);
     * `split_keys`: the row kernel cuts the keys into parts of this many.
 
-    On a GPU (`isa = "sm_80"` and so on) a strip is the 16 queries of one warp,
-    `strips` the warps of a block, and `few_rows` counts queries.
+    On a GPU (`isa = "sm_80"` and so on) a strip is the 16 queries of one warp, and
+    `strips` the warps of a block.
   }];
   let parameters = (ins StringRefParameter<"row of the schedule table">:$isa,
                         "int64_t":$lanes, "int64_t":$q_vectors, "int64_t":$strips,
