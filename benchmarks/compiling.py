@@ -50,7 +50,11 @@ def stages(arena: Arena) -> Readings:
 
 
 def resources(arena: Arena) -> Readings:
-    """Compilations of further lengths, and memory."""
+    """Compilations of further lengths, and memory.
+
+    Lengths come first: they fill the cache, and a program off the disk leaves no compiler's memory behind that a
+    workspace could go into unseen.
+    """
     found = Readings(load=machine.load())
     with tempfile.TemporaryDirectory() as cache:
         os.chmod(cache, 0o700)
