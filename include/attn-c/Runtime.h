@@ -196,6 +196,19 @@ ATTN_RUNTIME_EXPORTED int attnInvoke(AttnPackage *package, int entry,
                                      const AttnInvokeOptions *options,
                                      AttnCounters *counters);
 
+/// Makes the results of a call: `dims` holds their sizes as `attnResultShapes`
+/// writes them, and `results` has a place for each, which gets a tensor that
+/// lives until the call ends. A value other than 0 ends the call.
+typedef int (*AttnAllocate)(void *arg, const int64_t *dims, DLTensor **results);
+
+/// `attnResultShapes` and `attnInvoke` in one call that checks the arguments
+/// once: `allocate(arg, ...)` makes the results in between, on the calling
+/// thread. Ends with ATTN_CANCELLED where it does not.
+ATTN_RUNTIME_EXPORTED int attnInvokeAllocating(
+    AttnPackage *package, int entry, const DLTensor *const *args, int n_args,
+    AttnAllocate allocate, void *arg, const AttnInvokeOptions *options,
+    AttnCounters *counters);
+
 //===----------------------------------------------------------------------===//
 // Devices
 //===----------------------------------------------------------------------===//

@@ -37,7 +37,9 @@ const char *attnLastError(void) { return lastError; }
 
 /// Keeps the text of `status` and returns its code.
 static int report(const Status &status) {
-  std::snprintf(lastError, sizeof(lastError), "%s", status.message().c_str());
+  lastError[0] = '\0';
+  if (!status.ok())
+    std::snprintf(lastError, sizeof(lastError), "%s", status.message().c_str());
   return status.code();
 }
 
@@ -144,8 +146,26 @@ int attnInvoke(AttnPackage *package, int entry, const DLTensor *const *args,
   return guarded([&]() -> Status {
     if (!package)
       return nullArgument("attnInvoke", "a package");
-    return invoke(*package, entry, args, numArgs, results, numResults, options,
-                  counters);
+    ResultSource source;
+    source.tensors = results;
+    source.count = numResults;
+    return invoke(*package, entry, args, numArgs, source, options, counters);
+  });
+}
+
+int attnInvokeAllocating(AttnPackage *package, int entry,
+                         const DLTensor *const *args, int numArgs,
+                         AttnAllocate allocate, void *arg,
+                         const AttnInvokeOptions *options,
+                         AttnCounters *counters) {
+  return guarded([&]() -> Status {
+    if (!package || !allocate)
+      return nullArgument("attnInvokeAllocating",
+                          package ? "an allocate function" : "a package");
+    ResultSource source;
+    source.allocate = allocate;
+    source.arg = arg;
+    return invoke(*package, entry, args, numArgs, source, options, counters);
   });
 }
 

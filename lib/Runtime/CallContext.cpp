@@ -64,8 +64,6 @@ CallContext::CallContext(int threads, int (*pollFn)(void *), void *arg,
     : outer(threadState().call), invoker(&threadState()), threadCount(threads),
       deviceCall(device), poll(pollFn), pollArg(arg) {
   allocations.previous = allocations.next = &allocations;
-  if (poll)
-    nextPollNs = monotonicNs() + kPollIntervalNs;
   text[0] = '\0'; // not all of it, in every call
   invoker->call = this;
 }
@@ -148,7 +146,11 @@ void attnrt_fail(int32_t code, const char *msg) {
 void CallContext::pollIfDue() {
   if (!poll || &threadState() != invoker || stopRequested())
     return;
-  if (monotonicNs() < nextPollNs)
+  // The first look starts the clock: what is over by then reads none.
+  int64_t now = monotonicNs();
+  if (nextPollNs == 0)
+    nextPollNs = now + kPollIntervalNs;
+  if (now < nextPollNs)
     return;
   int answer = poll(pollArg);
   // From the end of the poll: a slow poll must not leave no time for the work.

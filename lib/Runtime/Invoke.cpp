@@ -105,7 +105,7 @@ Status attn::rt::resultShapes(AttnPackage &package, int entry,
 
 Status attn::rt::invoke(AttnPackage &package, int entry,
                         const DLTensor *const *args, int numArgs,
-                        DLTensor *const *results, int numResults,
+                        const ResultSource &source,
                         const AttnInvokeOptions *options,
                         AttnCounters *counters) {
   if (Status status = checkEntry(package, entry); !status.ok())
@@ -120,24 +120,50 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
       !status.ok())
     return status;
   keepReport(nullptr);
+
+  ResultSource results = source;
+  std::vector<DLTensor *> made;
+  auto allocate = [&](const int64_t *dims) -> Status {
+    made.resize(type.results.size());
+    if (source.allocate(source.arg, dims, made.data()) != 0)
+      return failure(ATTN_CANCELLED, "entry '%s': the caller made no results",
+                     type.name.c_str());
+    results.tensors = made.data();
+    results.count = static_cast<int>(made.size());
+    return Status();
+  };
   Device *device = nullptr;
   TensorPlace place;
-  if (package.signature.onGpu() || options->device || options->stream)
+  if (package.signature.onGpu() || options->device || options->stream) {
+    if (source.allocate) {
+      // The device is chosen by all tensors, so they have to be there first.
+      std::vector<int64_t> dims(static_cast<size_t>(type.numResultDims()));
+      if (Status status =
+              resultShapes(package, entry, args, numArgs, dims.data());
+          !status.ok())
+        return status;
+      if (Status status = allocate(dims.data()); !status.ok())
+        return status;
+    }
     if (Status status =
             selectDevice(package.signature, *options, {args, numArgs},
-                         {results, numResults}, device, place);
+                         {results.tensors, results.count}, device, place);
         !status.ok())
       return failure(status.code(), "entry '%s': %s", type.name.c_str(),
                      status.message().c_str());
+  }
   TensorChecker tensors(type, place);
+  auto addResults = [&] {
+    Status status = tensors.addResults(results.tensors, results.count);
+    return status.ok() ? tensors.checkOverlap() : status;
+  };
   if (Status status = tensors.addArguments(args, numArgs); !status.ok())
     return status;
-  if (Status status = tensors.addResults(results, numResults); !status.ok())
-    return status;
-  if (Status status = tensors.checkOverlap(); !status.ok())
-    return status;
+  const bool late = source.allocate && made.empty();
+  if (!late)
+    if (Status status = addResults(); !status.ok())
+      return status;
 
-  std::vector<int64_t> dims(static_cast<size_t>(type.numResultDims()));
   std::unique_ptr<DeviceCall> deviceCall;
   if (device) {
     DeviceRequest request;
@@ -160,10 +186,16 @@ Status attn::rt::invoke(AttnPackage &package, int entry,
   }
   CallContext call(threads, options->poll, options->poll_arg, deviceCall.get());
   GeneratedCall generated{&package.entries[entry], tensors.descriptors(),
-                          dims.data()};
+                          tensors.resultSizes()};
   if (!runProtected(callShapes, &generated))
     return generatedFailure(call, type);
-  if (Status status = tensors.checkResultSizes(dims); !status.ok())
+  if (late) {
+    if (Status status = allocate(tensors.resultSizes()); !status.ok())
+      return status;
+    if (Status status = addResults(); !status.ok())
+      return status;
+  }
+  if (Status status = tensors.checkResultSizes(); !status.ok())
     return status;
   bool done = runProtected(callEntry, &generated);
   if (done && deviceCall)

@@ -190,10 +190,11 @@ Status TensorChecker::checkSizes(const std::string &who, const TensorType &type,
 }
 
 Status TensorChecker::checkMemory(const std::string &who,
-                                  const TensorType &type,
-                                  const StridedRange &range,
-                                  const DLTensor &tensor) const {
+                                  const DLTensor &tensor, Checked &seen) const {
+  const TensorType &type = *seen.type;
+  const StridedRange &range = seen.range;
   const int rank = type.rank();
+  seen.begin = seen.end = range.address;
   if (rank > 0 && tensor.strides && range.sizes[rank - 1] > 1 &&
       tensor.strides[rank - 1] != 1)
     return failure(ATTN_SHAPE_ERROR,
@@ -204,8 +205,8 @@ Status TensorChecker::checkMemory(const std::string &who,
   if (range.isEmpty())
     return Status();
   // Half the address space, so that differences of addresses fit as well.
-  uint64_t begin, end;
-  bool fits = range.extent(begin, end) && end - begin <= uint64_t(INT64_MAX);
+  bool fits = range.extent(seen.begin, seen.end) &&
+              seen.end - seen.begin <= uint64_t(INT64_MAX);
   if (tensor.data && !fits)
     return failure(ATTN_SHAPE_ERROR,
                    "%s expects a tensor that fits the address space, but got "
@@ -276,22 +277,23 @@ Status TensorChecker::add(const char *role, const TensorType &type,
                      "shape %s",
                      who().c_str(), listText(sizes, rank).c_str());
   }
-  StridedRange range;
+  Checked seen{role, &type, {}, 0, 0};
+  StridedRange &range = seen.range;
   range.address = reinterpret_cast<uintptr_t>(tensor->data) +
                   static_cast<uintptr_t>(tensor->byte_offset);
   range.elementBytes = type.element->bytes();
   range.rank = rank;
   range.sizes = sizes;
   range.strides = strides;
-  if (Status status = checkMemory("", type, range, *tensor); !status.ok())
-    return checkMemory(who(), type, range, *tensor);
+  if (Status status = checkMemory("", *tensor, seen); !status.ok())
+    return checkMemory(who(), *tensor, seen);
   // Generated code relies on it, also where one element leaves it open.
   if (rank > 0)
     strides[rank - 1] = 1;
   descriptor[0] = descriptor[1] = static_cast<int64_t>(range.address);
   descriptor[2] = 0;
   pointers.push_back(descriptor);
-  checked.push_back({role, &type, range});
+  checked.push_back(seen);
   return Status();
 }
 
@@ -300,7 +302,8 @@ Status TensorChecker::add(const char *role, const TensorType &type,
 //===----------------------------------------------------------------------===//
 
 TensorChecker::TensorChecker(const EntryType &entry, TensorPlace place)
-    : entry(entry), place(place) {
+    : entry(entry), place(place), checked(&memoryOfCall), words(&memoryOfCall),
+      pointers(&memoryOfCall), dims(&memoryOfCall) {
   size_t count = entry.args.size() + entry.results.size(), size = 0;
   for (const auto *types : {&entry.args, &entry.results})
     for (const TensorType &type : *types)
@@ -308,6 +311,7 @@ TensorChecker::TensorChecker(const EntryType &entry, TensorPlace place)
   words.reserve(size);
   pointers.reserve(count);
   checked.reserve(count);
+  dims.resize(static_cast<size_t>(entry.numResultDims()));
 }
 
 Status TensorChecker::addAll(const char *role,
@@ -341,7 +345,7 @@ Status TensorChecker::addResults(const DLTensor *const *tensors, int count) {
   return addAll("result", entry.results, tensors, count);
 }
 
-Status TensorChecker::checkResultSizes(const std::vector<int64_t> &dims) const {
+Status TensorChecker::checkResultSizes() const {
   const int64_t *wanted = dims.data();
   for (size_t i = numArguments; i < checked.size(); ++i) {
     const StridedRange &range = checked[i].range;
@@ -367,8 +371,9 @@ std::vector<TensorMemory> TensorChecker::memory() const {
     TensorMemory one;
     one.name = checked[i].type->name;
     one.initialized = i < numArguments;
-    // The extents fit: `add` looked.
-    if (checked[i].range.extent(one.begin, one.end) && one.begin < one.end)
+    one.begin = checked[i].begin;
+    one.end = checked[i].end;
+    if (one.begin < one.end)
       all.push_back(std::move(one));
   }
   std::sort(all.begin(), all.end(),
@@ -408,7 +413,8 @@ Status TensorChecker::checkOverlap() const {
                      listText(result.range.strides, result.range.rank).c_str(),
                      listText(result.range.sizes, result.range.rank).c_str());
     for (size_t j = 0; j < i; ++j)
-      if (mayOverlap(result.range, checked[j].range))
+      if (result.begin < checked[j].end && checked[j].begin < result.end &&
+          mayOverlap(result.range, checked[j].range))
         return failure(ATTN_SHAPE_ERROR,
                        "entry '%s': result '%s' expects memory of its own, but "
                        "it overlaps %s '%s'; pass a separate buffer",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The runtime half: arrays in, packages loaded, kernels run. Loads no LLVM."""
 
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 class Tensor:
     """A view of an array that somebody else owns."""
@@ -82,6 +82,29 @@ class Kernel:
         device: "cuda", "cuda:N" or "emulated" for a package with GPU kernels.
         """
     def result_shapes(self, args: Sequence[Tensor]) -> list[tuple[int, ...]]: ...
+
+class PlainCall:
+    """A call of three arrays and plain keywords that a function may remember."""
+
+    def remember(self, kernel: Kernel, equal_lengths: bool) -> None:
+        """From now on this kernel answers such calls.
+
+        equal_lengths: only those with as many keys as queries.
+        """
+
+class Dispatch:
+    """A function behind the kernels that answer the calls it has seen.
+
+    A call of three arrays whose keywords are None, bools, numbers, strings or tuples of
+    those goes to the function with a `PlainCall` as the keyword ``_call`` where no kernel
+    is remembered. `layout`, `num_threads`, `device` and `out` mean what they do in
+    `attn.attention`.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+    def forget(self) -> None:
+        """Forgets all calls."""
 
 def tensor(object: Any, layout: int = 0) -> Tensor:
     """Takes an array without copying; its axes end up in the order bhsd."""

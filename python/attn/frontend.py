@@ -11,9 +11,10 @@ run-time values: one kernel serves all of them.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Sequence, TypeVar
 
 from . import _runtime, compiler, ir, masks, tracing
 from .device import target_of
@@ -74,10 +75,19 @@ class _Kernel(NamedTuple):
 
 
 _kernels: dict[Any, _Kernel] = {}
-#: The same, by what a plain call gives, for calls without operands.
-_fast: dict[Any, _Kernel] = {}
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+def _dispatched(function: _Function) -> _Function:
+    """Puts the kernels of plain calls that were made before in front of a function.
+
+    A decode step lasts tens of microseconds, and reading thirty keywords takes two.
+    """
+    return functools.update_wrapper(_runtime.Dispatch(function), function)  # type: ignore
+
+
+@_dispatched
 def attention(
     q: Any,
     k: Any,
@@ -111,6 +121,7 @@ def attention(
     num_threads: int | None = None,
     device: str | None = None,
     _grad: Any = None,
+    _call: Any = None,
 ) -> Any:
     """Computes softmax(scale * q k^T + ...) v, masked.
 
@@ -210,27 +221,12 @@ def attention(
         scale = float(scale)
     if softcap is not None:
         softcap = float(softcap)
-    # The common call, found with little work: a decode step lasts tens of
-    # microseconds. `_fast` is filled below.
-    plain = _grad is None and (
+    # Another call with nothing but these needs none of what follows.
+    plain = _call is not None and _grad is None and (
         mask is bias is sinks is log_weight is q_lengths is kv_lengths is q_positions
         is kv_positions is q_segments is kv_segments is cu_seqlens_q is cu_seqlens_kv
-        is page_table is None and page_size is None and score_mod is None and mask_mod is None
+        is page_table is None and score_mod is None and mask_mod is None
     )  # fmt: skip
-    fast_key: Any = None
-    if plain and type(tq) is _Tensor and not isinstance(window, list):
-        fast_key = (
-            tq.head_signature, tk.head_signature, tv.head_signature, code, causal, window,
-            scale, softcap, align, return_lse, device, batch_invariant,
-        )  # fmt: skip
-        kernel = _fast.get(fast_key)
-        if kernel is not None and (not kernel.equal_lengths or tq.size(2) == tk.size(2)):
-            if out is None:
-                return kernel.run((tq, tk, tv), None, code, num_threads or 0, device)
-            kernel.run(
-                (tq, tk, tv), _out_tensors(out, return_lse, code), code, num_threads or 0, device
-            )
-            return out
 
     # ---- what restricts the keys ----
     mask_text = mask_tensor = prefix_lengths = None
@@ -387,8 +383,8 @@ def attention(
         kernel = _kernels[key] = _Kernel(program.kernel.run, equal, ask, program)
     elif kernel.equal_lengths:
         _check_equal(tq, tk, operands, page_size, kernel.ask)
-    if fast_key is not None:
-        _fast[fast_key] = kernel
+    if plain:
+        _call.remember(kernel.program.kernel, kernel.equal_lengths)
     args = [tq, tk, tv, *[t for _, t in operands], *extra]
     threads = 0 if num_threads is None else num_threads
     if out is None:

@@ -48,7 +48,7 @@ COMPONENTS = {
     "tools/attn-emulate/": "EmulatorTool",
     "lib/CAPI/": "CAPI",
     "tools/": "Tools",
-    "python/src/runtime_module": "PyRuntime",
+    "python/src/runtime": "PyRuntime",
     "python/src/compiler_module": "PyCompiler",
     "python/src/": "PyShared",
     # How IR comes in: limits, stack, bytecode; and the precompiled header.

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache folder that is not there yet, with nothing in memory either."""
     from attn import compiler, frontend
 
@@ -39,8 +40,9 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ATTN_CACHE_DIR", str(root))
     monkeypatch.setattr(compiler, "_programs", {})
     monkeypatch.setattr(frontend, "_kernels", {})
-    monkeypatch.setattr(frontend, "_fast", {})
-    return root
+    frontend.attention.forget()
+    yield root
+    frontend.attention.forget()
 
 
 @pytest.fixture(scope="session")

@@ -299,3 +299,124 @@ def test_one_key_serves_every_length(cache_dir, stand_in):
         q = rng.standard_normal((b, h, s, 64)).astype(np.float32)
         attn.attention(q, q, q)
     assert stand_in.compiled == 1 and len(frontend._kernels) == 1
+
+
+# ---- calls that were made before ------------------------------------------------------------
+
+
+def heads(n=5, dtype=np.float32, d=64):
+    return np.random.default_rng(n).standard_normal((1, 2, n, d)).astype(dtype)
+
+
+def kernel_of(call):
+    """Which kernel answers a call: the one whose number of calls grows."""
+    from attn import frontend
+
+    kernels = {id(k.program.kernel): k.program.kernel for k in frontend._kernels.values()}
+    before = {i: k.calls for i, k in kernels.items()}
+    result = call()
+    (grown,) = [k for i, k in kernels.items() if k.calls != before[i]]
+    return grown, result
+
+
+PLAIN = [
+    {}, {"causal": True}, {"causal": "top_left"}, {"scale": 0.5}, {"scale": 1}, {"scale": 1.0},
+    {"window": (3, 0), "align": "top_left"}, {"window": (None, 2), "align": "top_left"},
+    {"softcap": 5.0}, {"layout": "bshd"}, {"batch_invariant": True}, {"mask": None, "bias": None},
+    {"num_threads": 1}, {"device": "cpu"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", PLAIN, ids=str)
+def test_a_call_made_before_is_answered_by_its_kernel(options, monkeypatch):
+    from attn import frontend
+
+    frontend.attention.forget()
+    x = heads()
+    first = attn.attention(x, x, x, **options)
+    kernel, again = kernel_of(lambda: attn.attention(x, x, x, **options))
+    assert again.tobytes() == first.tobytes()
+    calls = kernel.calls
+    # Nothing of Python is asked any more, also for other sizes and places.
+    monkeypatch.setattr(frontend, "_kernels", None)
+    other = np.concatenate([heads(7), heads(3)], axis=2)
+    assert attn.attention(other, other, other, **options).shape == other.shape
+    out = np.empty_like(x)
+    assert attn.attention(x, x, x, out=out, **options) is out
+    assert out.tobytes() == first.tobytes() and kernel.calls == calls + 2
+
+
+def test_calls_that_differ_are_not_taken_for_each_other():
+    x, y = heads(), heads(dtype=np.float16)
+    results = {}
+    for options in [*PLAIN, {"scale": True}, {"return_lse": True}]:
+        for a in (x, y):
+            name = (str(options), a.dtype)
+            results[name] = attn.attention(a, a, a, **options)
+    for options in [*PLAIN, {"scale": True}, {"return_lse": True}]:
+        for a in (x, y):
+            before, now = results[str(options), a.dtype], attn.attention(a, a, a, **options)
+            for b, n in zip(*((r,) if not isinstance(r, tuple) else r for r in (before, now))):
+                assert b.tobytes() == n.tobytes()
+    assert not np.array_equal(results["{'causal': True}", x.dtype], results["{}", x.dtype])
+
+
+def test_equal_lengths_are_still_asked_for():
+    x = heads()
+    for _ in range(2):
+        attn.attention(x, x, x, causal=True)
+    with pytest.raises(attn.ShapeError, match="top_left.*bottom_right"):
+        attn.attention(x, heads(6), heads(6), causal=True)
+
+
+@pytest.mark.parametrize(
+    "change, error",
+    [
+        (lambda x: x[0], attn.ShapeError), (lambda x: x.astype(np.int32), attn.ShapeError),
+        (lambda x: x[..., ::2], attn.ShapeError), (lambda x: x.tolist(), attn.ShapeError),
+        (lambda x: None, attn.ShapeError), (lambda x: x.astype(np.float64), attn.ShapeError),
+    ],
+)  # fmt: skip
+def test_errors_are_those_of_the_first_call(change, error):
+    from attn import frontend
+
+    x = heads()
+    texts = []
+    for forget in (True, False):
+        if forget:
+            frontend.attention.forget()
+        else:
+            attn.attention(x, x, x)
+        with pytest.raises(error) as caught:
+            attn.attention(x, change(x), x)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+
+
+def test_out_is_still_looked_at():
+    x = heads()
+    attn.attention(x, x, x)
+    read_only = np.empty_like(x)
+    read_only.flags.writeable = False
+    for out, text in ((read_only, "writable"), (np.empty((1, 2, 4, 64), np.float32), "size 5"),
+                      (x, "overlaps"), ((x, x), "array")):  # fmt: skip
+        with pytest.raises(attn.ShapeError, match=text):
+            attn.attention(x, x, x, out=out)
+
+
+def test_attention_is_a_function_to_whoever_looks():
+    import inspect
+    import pickle
+    import pydoc
+
+    assert attn.attention.__name__ == "attention" and attn.attention.__doc__.startswith("Computes")
+    assert list(inspect.signature(attn.attention).parameters)[:3] == ["q", "k", "v"]
+    assert pickle.loads(pickle.dumps(attn.attention)) is attn.attention
+    assert "attention(q" in pydoc.render_doc(attn.attention, renderer=pydoc.plaintext)
+
+    class Layer:
+        call = attn.attention
+
+    x = heads()
+    with pytest.raises(attn.ShapeError):
+        Layer().call(x, x)  # bound: the layer is q

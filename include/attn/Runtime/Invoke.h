@@ -21,9 +21,18 @@ namespace attn::rt {
 Status resultShapes(AttnPackage &package, int entry,
                     const DLTensor *const *args, int numArgs, int64_t *dims);
 
-/// See `attnInvoke`.
+/// Where the results of a call come from: tensors of the caller's, or what
+/// `allocate` makes when their sizes are known.
+struct ResultSource {
+  DLTensor *const *tensors = nullptr;
+  int count = 0;
+  AttnAllocate allocate = nullptr;
+  void *arg = nullptr;
+};
+
+/// See `attnInvoke` and `attnInvokeAllocating`.
 Status invoke(AttnPackage &package, int entry, const DLTensor *const *args,
-              int numArgs, DLTensor *const *results, int numResults,
+              int numArgs, const ResultSource &source,
               const AttnInvokeOptions *options, AttnCounters *counters);
 
 } // namespace attn::rt

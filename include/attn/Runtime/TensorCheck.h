@@ -20,6 +20,8 @@
 #include "attn/Runtime/Signature.h"
 #include "attn/Runtime/StridedRange.h"
 
+#include <cstddef>
+#include <memory_resource>
 #include <vector>
 
 namespace attn::rt {
@@ -49,9 +51,11 @@ public:
   Status addArguments(const DLTensor *const *tensors, int count);
   Status addResults(const DLTensor *const *tensors, int count);
 
-  /// Compares the sizes of the results with `dims`, which the shape function
-  /// wrote.
-  Status checkResultSizes(const std::vector<int64_t> &dims) const;
+  /// Where the shape function writes the sizes of all results.
+  int64_t *resultSizes() { return dims.data(); }
+
+  /// Compares the sizes of the results with `resultSizes`.
+  Status checkResultSizes() const;
 
   /// Refuses results that share memory with an argument, with another result
   /// or with themselves.
@@ -72,6 +76,8 @@ private:
     const char *role;
     const TensorType *type;
     StridedRange range;
+    /// Its extent.
+    uint64_t begin, end;
   };
 
   Status addAll(const char *role, const std::vector<TensorType> &types,
@@ -83,16 +89,20 @@ private:
                    const DLTensor &tensor) const;
   Status checkSizes(const std::string &who, const TensorType &type,
                     const DLTensor &tensor) const;
-  Status checkMemory(const std::string &who, const TensorType &type,
-                     const StridedRange &range, const DLTensor &tensor) const;
+  Status checkMemory(const std::string &who, const DLTensor &tensor,
+                     Checked &seen) const;
 
   const EntryType &entry;
   const TensorPlace place;
   size_t numArguments = 0;
-  std::vector<Checked> checked;
+  /// The tensors of most calls fit here.
+  std::byte few[2048];
+  std::pmr::monotonic_buffer_resource memoryOfCall{few, sizeof(few)};
+  std::pmr::vector<Checked> checked;
   /// The descriptors, one after the other; never reallocated.
-  std::vector<int64_t> words;
-  std::vector<void *> pointers;
+  std::pmr::vector<int64_t> words;
+  std::pmr::vector<void *> pointers;
+  std::pmr::vector<int64_t> dims;
 };
 
 } // namespace attn::rt
