@@ -11,6 +11,7 @@ run-time values: one kernel serves all of them.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import math
 import sys
@@ -84,7 +85,10 @@ def _dispatched(function: _Function) -> _Function:
 
     A decode step lasts tens of microseconds, and reading thirty keywords takes two.
     """
-    return functools.update_wrapper(_runtime.Dispatch(function), function)  # type: ignore
+    dispatch = _runtime.Dispatch(function)
+    # Somebody's class may hold the function until after the kernels' module has gone.
+    atexit.register(dispatch.forget)
+    return functools.update_wrapper(dispatch, function)  # type: ignore
 
 
 @_dispatched
