@@ -71,6 +71,10 @@ private:
   }
   void endOnPairs(Value &low, Value &high);
   void hide(Value low, Value high);
+  bool asksAhead() const { return !guarded && !host.pageSize; }
+  void prefetchLine(const Line &line, int64_t width, bool write = false);
+  void prefetchQueries(Value r0);
+  void prefetchKeys(Value s, Value column);
   void overTiles(const KeySlots &range,
                  llvm::function_ref<void(Value, Value)> body);
   void strip(Value s, Value j0, Value count);
@@ -95,6 +99,10 @@ private:
 
   LoopView view;
   Value b, h, g, i0, rows, stripCount;
+  /// The head that comes next, whose operands are asked for in time.
+  Value nextB, nextH, nextG;
+  /// The keys of it that are asked for on this tile.
+  Value aheadFirst, aheadCount;
   Value qt, kb, vb, st, ot, state; // scratch buffers
 };
 
@@ -155,6 +163,8 @@ void TileKernel::loadQueries() {
       return Line{view.q, view.qAt(b, h, e.add(i0, e.add(r0, r)), e.idx(0))};
     };
     auto at = [&](Value d, Value r) { return Vectors{s, d, e.add(lane, r)}; };
+    if (asksAhead())
+      prefetchQueries(r0);
     // The guarded form is rare and need not be fast.
     layLanes(e, line, e.min(e.sub(rows, r0), e.idx(w)), host.d, dot,
              host.queryFactor(),
@@ -231,6 +241,46 @@ void TileKernel::stagePairs(Value j0, Value from, Value count) {
 }
 
 //===----------------------------------------------------------------------===//
+// Asking ahead
+//===----------------------------------------------------------------------===//
+
+// Many small problems wait for memory: 32 keys of 64 are 16 KB, which hardware
+// prefetchers find out about when they are over (256 problems of 4 heads: 0.85 of
+// the time with what follows). So the operands of the next head, which the same
+// thread takes most often, are asked for during the last tile of this one. Of long
+// problems that is little, and nothing is gained.
+
+/// Asks for a row.
+void TileKernel::prefetchLine(const Line &line, int64_t width, bool write) {
+  int64_t step = 64 / (host.storage.getIntOrFloatBitWidth() / 8);
+  for (int64_t column = 0; column < width; column += step)
+    memref::PrefetchOp::create(e.b, e.loc, line.buffer, line.column(e.idx(column)),
+                               write, /*localityHint=*/2, /*isDataCache=*/true);
+}
+
+/// The rows of Q ahead of those from r0 on, and those of O that will be written.
+void TileKernel::prefetchQueries(Value r0) {
+  e.loop(r0, e.min(rows, e.add(r0, w)), 1, [&](Value r) {
+    Value i = e.add(i0, r), zero = e.idx(0);
+    prefetchLine({view.q, view.qAt(nextB, nextH, i, zero)}, host.d);
+    prefetchLine({view.out, view.qAt(b, h, i, zero)}, host.dv, /*write=*/true);
+  });
+}
+
+/// A share of the keys ahead, on key_rows columns of the products with V: a few
+/// lines at a time, which wait in vain for nobody.
+void TileKernel::prefetchKeys(Value s, Value column) {
+  auto share = [&](Value c) { return e.div(e.mul(c, aheadCount), ep); };
+  e.when(e.cmp(arith::CmpIPredicate::eq, s, e.idx(0)), [&] {
+    e.loop(share(column), share(e.add(column, kr)), 1, [&](Value r) {
+      LoopView::Row row = view.locate(e, nextB, nextG, e.add(aheadFirst, r));
+      prefetchLine({view.k, view.kAt(row, nextG, e.idx(0))}, host.d);
+      prefetchLine({view.v, view.vAt(row, nextG, e.idx(0))}, host.dv);
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
 // One strip on one tile
 //===----------------------------------------------------------------------===//
 
@@ -304,13 +354,15 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
   Value zero = e.numVec(0.0);
   double factor = host.log2Factor();
   Vectors old, next, moves;
-  Value any;
+  Value any, begun;
   for (int64_t v = 0; v < qv; ++v) {
     old.push_back(e.loadVec(state, {s, e.idx(0), lane(v)}));
     moves.push_back(
         e.fcmp(arith::CmpFPredicate::OGT, max[v], e.fadd(old[v], e.splat(lag))));
     next.push_back(e.select(moves[v], max[v], old[v]));
     any = any ? e.bor(any, moves[v]) : moves[v];
+    Value seen = e.fcmp(arith::CmpFPredicate::UNE, old[v], ninf);
+    begun = begun ? e.bor(begun, seen) : seen;
   }
   e.when(e.anyLane(any), [&] {
     Vectors factors;
@@ -321,11 +373,14 @@ void TileKernel::softmax(Value s, Value low, Value high, Vectors max) {
       Value sum = e.loadVec(state, {s, e.idx(1), lane(v)});
       e.storeVec(e.fmul(sum, factors[v]), state, {s, e.idx(1), lane(v)});
     }
-    e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
-      for (int64_t v = 0; v < qv; ++v) {
-        Value x = e.loadVec(ot, {s, column, lane(v)});
-        e.storeVec(e.fmul(x, factors[v]), ot, {s, column, lane(v)});
-      }
+    // On a strip's first keys O is 0 still.
+    e.when(e.anyLane(begun), [&] {
+      e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
+        for (int64_t v = 0; v < qv; ++v) {
+          Value x = e.loadVec(ot, {s, column, lane(v)});
+          e.storeVec(e.fmul(x, factors[v]), ot, {s, column, lane(v)});
+        }
+      });
     });
   });
   // A lane that has seen nothing yet has m = -inf: subtract 0 instead, so that
@@ -415,6 +470,8 @@ void TileKernel::values(Value s, Value low, Value high) {
     high = e.div(high, 2);
   }
   e.loop(e.idx(0), e.idx(ep), kr, [&](Value column) {
+    if (asksAhead())
+      prefetchKeys(s, column);
     Vectors acc;
     for (int64_t r = 0; r < kr; ++r)
       for (int64_t v = 0; v < qv; ++v)
@@ -574,9 +631,10 @@ void TileKernel::writeOutputs() {
 Value TileKernel::divide(bool check) {
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
   Value zero = e.numVec(0.0), one = e.numVec(1.0);
-  // x - x is 0 for finite x, NaN otherwise; sums keep NaN.
+  // Sums of two columns at a time: one addition waits for the one before.
+  int64_t step = ep % 2 ? 1 : 2;
   auto stripResult = [&](Value s, ValueRange carried) {
-    Vectors bad(carried);
+    Vectors inverses;
     for (int64_t v = 0; v < qv; ++v) {
       Value m = e.loadVec(state, {s, e.idx(0), lane(v)});
       Value l = e.loadVec(state, {s, e.idx(1), lane(v)});
@@ -597,32 +655,34 @@ Value TileKernel::divide(bool check) {
         natural = 1.0;
       }
       Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
-      Value inverse = e.fmul(factor, e.fdiv(one, e.select(empty, one, l)));
-      e.loop(e.idx(0), e.idx(ep), 1, [&](Value column) {
-        Value x = e.loadVec(ot, {s, column, lane(v)});
-        // Never -0: what hidden keys add, 0 or -0, would tell of them.
-        e.storeVec(e.fma(x, inverse, zero), ot, {s, column, lane(v)});
-      });
+      inverses.push_back(e.fmul(factor, e.fdiv(one, e.select(empty, one, l))));
       if (view.lse) { // in the place of m
         Value lse = e.logSumExp(m, natural, e.select(empty, one, l));
         e.storeVec(e.select(empty, ninf, lse), state, {s, e.idx(0), lane(v)});
       }
-      if (check)
-        bad[v] = e.loop(e.idx(0), e.idx(host.dv), 1, {bad[v]}, [&](Value column, ValueRange sum) {
-          Value x = e.loadVec(ot, {s, column, lane(v)});
-          return Vectors{e.fadd(sum[0], e.fsub(x, x))};
-        })[0];
     }
-    return bad;
+    return e.loop(e.idx(0), e.idx(ep), step, carried, [&](Value column, ValueRange sums) {
+      Vectors bad(sums);
+      for (int64_t n = 0; n < step * qv; ++n) {
+        SmallVector<Value> at = {s, e.add(column, n / qv), lane(n % qv)};
+        // Never -0: what hidden keys add, 0 or -0, would tell of them.
+        Value x = e.fma(e.loadVec(ot, at), inverses[n % qv], zero);
+        e.storeVec(x, ot, at);
+        // x - x is 0 for finite x, NaN otherwise; sums keep NaN.
+        if (check)
+          bad[n] = e.fadd(bad[n], e.fsub(x, x));
+      }
+      return bad;
+    });
   };
-  Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, qv) : Vectors{},
+  Vectors bad = e.loop(e.idx(0), stripCount, 1, check ? many(zero, step * qv) : Vectors{},
                        [&](Value s, ValueRange carried) { return stripResult(s, carried); });
 
   if (!check)
     return {};
   Value sum = bad[0];
-  for (int64_t v = 1; v < qv; ++v)
-    sum = e.fadd(sum, bad[v]);
+  for (Value more : ArrayRef(bad).drop_front())
+    sum = e.fadd(sum, more);
   Value finite = e.fcmp(arith::CmpFPredicate::ORD, sum, sum);
   return e.anyLane(arith::XOrIOp::create(
       e.b, e.loc, finite, e.splat(arith::ConstantIntOp::create(e.b, e.loc, 1, 1))));
@@ -676,6 +736,10 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   b = e.div(head, view.hq);
   h = e.rem(head, view.hq);
   g = e.div(h, view.group);
+  Value next = e.min(e.add(head, 1), e.sub(heads, e.idx(1)));
+  nextB = e.div(next, view.hq);
+  nextH = e.rem(next, view.hq);
+  nextG = e.div(nextH, view.group);
   i0 = e.mul(index, strips * qs);
   rows = e.min(e.sub(view.sq, i0), e.idx(strips * qs));
   stripCount = e.ceilDiv(rows, qs);
@@ -684,7 +748,10 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
     lag = mayLag;
     loadQueries();
     KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
+    aheadFirst = e.roundDown(range.begin, kr);
     overTiles(range, [&](Value j0, Value count) {
+      Value more = e.lt(e.add(j0, count), range.end);
+      aheadCount = e.select(more, e.idx(0), e.min(e.sub(range.end, aheadFirst), e.idx(kt)));
       if (view.blockTable) {
         Value from = e.roundDown(e.max(e.sub(range.begin, j0), e.idx(0)), kr);
         e.when(anyStrip(j0), [&] { stage(j0, from, count); });
