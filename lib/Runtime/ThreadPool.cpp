@@ -245,18 +245,35 @@ struct Participant {
 };
 } // namespace
 
+/// Claims tasks: neighbours, whose operands are neighbours in memory most often,
+/// and fewer the fewer are left, so that threads end together. Of 1,024 tasks two
+/// threads claim 64, 60, 56, .. 1. Returns how many, from `first` on.
+static int64_t claim(Loop &loop, int64_t &first) {
+  first = loop.nextTask.load(std::memory_order_relaxed);
+  for (;;) {
+    int64_t left = loop.tasks - first;
+    if (left <= 0)
+      return 0;
+    int64_t count = std::max<int64_t>(left / (8 * (loop.maxHelpers + 1)), 1);
+    if (loop.nextTask.compare_exchange_weak(first, first + count,
+                                            std::memory_order_relaxed))
+      return count;
+  }
+}
+
 /// Claims and runs tasks until none is left or the call stops.
 static void claimTasks(void *arg) {
   Participant &self = *static_cast<Participant *>(arg);
   Loop &loop = *self.loop;
   CallContext &call = *loop.call;
-  while (!call.stopRequested()) {
-    int64_t task = loop.nextTask.fetch_add(1, std::memory_order_relaxed);
-    if (task >= loop.tasks)
-      return;
-    loop.block(loop.context, task, self.scratch);
-    call.pollIfDue();
-  }
+  int64_t task;
+  while (int64_t count = claim(loop, task))
+    for (int64_t end = task + count; task < end; ++task) {
+      if (call.stopRequested())
+        return;
+      loop.block(loop.context, task, self.scratch);
+      call.pollIfDue();
+    }
 }
 
 /// Takes part in `loop` on this thread.
