@@ -8,11 +8,13 @@ A package written by hand stands in for a compiled one here.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 
 import ml_dtypes
 import numpy as np
@@ -433,3 +435,56 @@ def test_error_classes():
     for name in ("ShapeError", "CompileError", "ResourceError", "CacheError", "NumericError", "CommError"):  # fmt: skip
         assert issubclass(getattr(attn, name), attn.AttnError)
     assert issubclass(attn.ShapeError, ValueError) and issubclass(attn.CacheError, OSError)
+
+
+# ---- producers that are not what they say --------------------------------------------------
+
+
+class _Raw(ctypes.Structure):
+    """A DLManagedTensor of version 0."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("device", ctypes.c_int * 2), ("ndim", ctypes.c_int32),
+        ("dtype", ctypes.c_uint8 * 4), ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p),
+        ("offset", ctypes.c_uint64), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "ndim, text", [(4, "a shape, but got a null pointer"), (-1, "rank of 0 to 8, but got -1"),
+                   (2**30, "rank of 0 to 8")]
+)  # fmt: skip
+def test_a_tensor_without_a_shape_is_refused(ndim, text):
+    x = np.zeros((1, 2, 4, 64), np.float32)
+    raw = _Raw(x.ctypes.data, (1, 0), ndim, (2, 32, 1, 0))
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+
+    class Producer:
+        def __dlpack__(self, **unused):
+            return new(ctypes.addressof(raw), b"dltensor", None)
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    with pytest.raises(attn.ShapeError, match=text):
+        attn.attention(Producer(), x, x)
+
+
+def test_a_producers_type_is_not_kept():
+    x = np.zeros((1, 2, 4, 64), np.float32)
+
+    def once():
+        class Producer:
+            def __dlpack__(self, **unused):
+                return x.__dlpack__()
+
+            def __dlpack_device__(self):
+                return (1, 0)
+
+        attn.attention(Producer(), x, x)
+        return weakref.ref(Producer)
+
+    types = [once() for _ in range(3)]
+    gc.collect()
+    assert [t() for t in types] == [None] * 3

@@ -88,8 +88,12 @@ static void fillFromDLTensor(Tensor &t, const DLTensor &d, bool readOnly) {
                    "); move it to the CPU first");
   if (cuda)
     t.dl.device = d.device;
-  if (d.ndim > kMaxRank)
-    raiseError("ShapeError", "a tensor expects a rank of at most 8, but got " +
+  if (d.ndim < 0 || d.ndim > kMaxRank)
+    raiseError("ShapeError", "a tensor expects a rank of 0 to 8, but got " +
+                                 std::to_string(d.ndim));
+  if (d.ndim > 0 && !d.shape)
+    raiseError("ShapeError", "a tensor expects a shape, but got a null pointer "
+                             "beside rank " +
                                  std::to_string(d.ndim));
   t.setDType(dtypeFromDLPack(d.dtype));
   t.dl.ndim = d.ndim;

@@ -16,13 +16,25 @@
 namespace nb = nanobind;
 using namespace attn::py;
 
-/// Entries hold a reference to their type so that
-/// an address is never reused for another one.
+static auto &table() {
+  static auto *all = new std::unordered_map<PyTypeObject *, TypeFacts>();
+  return *all;
+}
+
+/// Called with the weak reference to a type that is gone, so that no entry is
+/// there when its address is another's.
+static PyObject *forgetType(PyObject *key, PyObject *reference) {
+  table().erase(
+      static_cast<PyTypeObject *>(PyCapsule_GetPointer(key, nullptr)));
+  Py_DECREF(reference);
+  Py_RETURN_NONE;
+}
+
 TypeFacts &attn::py::factsOf(PyObject *object) {
-  static auto *table = new std::unordered_map<PyTypeObject *, TypeFacts>();
+  auto &known = table();
   PyTypeObject *type = Py_TYPE(object);
-  auto it = table->find(type);
-  if (it != table->end())
+  auto it = known.find(type);
+  if (it != known.end())
     return it->second;
   TypeFacts facts;
   // A subclass belongs to the library of the first base that has one.
@@ -52,6 +64,10 @@ TypeFacts &attn::py::factsOf(PyObject *object) {
     else if (exchange->header.version.major == 1)
       facts.exchange = exchange;
   }
-  Py_INCREF((PyObject *)type);
-  return table->emplace(type, facts).first->second;
+  static PyMethodDef forget = {"forget", forgetType, METH_O, nullptr};
+  nb::object key = nb::steal(PyCapsule_New(type, nullptr, nullptr));
+  nb::object callback = nb::steal(PyCFunction_New(&forget, key.ptr()));
+  if (!PyWeakref_NewRef((PyObject *)type, callback.ptr()))
+    throw nb::python_error();
+  return known.emplace(type, facts).first->second;
 }
