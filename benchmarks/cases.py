@@ -213,12 +213,27 @@ PEERS: dict[str, list[Case]] = {
         square("f32 causal window 256 d64 n4096", 4096, 64, window=(255, 0)),
         square("f32 causal window 1024 d128 n4096", 4096, 128, window=(1023, 0)),
         square("f32 8 documents d64 n4096", 4096, 64, documents=8),
+        square("f32 block list 25% d64 n4096", 4096, 64, blocks=0.25),
+    ],
+    "f16": [
+        square(f"f16 {'causal' if causal else 'full'} d{d} n2048", 2048, d, causal=causal, dtype="f16")
+        for causal in (False, True)
+        for d in (64, 128)
+    ],
+    "shapes": [
+        square("f32 full d32 n2048", 2048, 32), square("f32 full d80 n2048", 2048, 80),
+        square("f32 causal d96 n2048", 2048, 96, causal=True), square("f32 full d256 n1024", 1024, 256),
+        square("f32 full d64 n1000", 1000, 64), square("f32 causal d128 n4097", 4097, 128, causal=True),
+    ],
+    "packed": [
+        Case("f32 packed 16 lengths 128..2048 d64 causal", 8, 8, sum(_ZIPF), sum(_ZIPF), 64, causal=True, lengths=_ZIPF),
+        Case("f32 packed 48 lengths 33..192 d64 causal", 8, 8, sum(_SHORT), sum(_SHORT), 64, causal=True, lengths=_SHORT),
     ],
     "decode": [
         Case(f"{dtype} decode kv{keys} group{group}", 8, 8 // group, 1, keys, 128, dtype=dtype)
         for dtype in ("f32", "bf16")
         for keys in (4096, 16384)
-        for group in (1, 4)
+        for group in (1, 4, 8)
     ],
     "backward": [
         square(f"{dtype} causal backward d{d} n2048", 2048, d, causal=True, backward=True, dtype=dtype)
@@ -226,7 +241,9 @@ PEERS: dict[str, list[Case]] = {
         for d in (64, 128)
     ],
     "small": [
+        Case("f32 256 problems of n=16 d32", 4, 4, 16, 16, 32, batch=256),
         Case("f32 256 problems of n=32 d64", 4, 4, 32, 32, 64, batch=256),
+        Case("f32 256 problems of n=64 d64 causal", 4, 4, 64, 64, 64, batch=256, causal=True),
         Case("f32 one call n=16 d64", 1, 1, 16, 16, 64),
     ],
 }

@@ -20,8 +20,10 @@ def mask_mod(case: Case) -> Any:
     if case.window:
         left, right = case.window
         return lambda b, h, q, kv: (kv >= q - left) & (kv <= q + right)
-    if case.documents:
+    if case.documents or case.lengths:
         of = torch.from_numpy(inputs.documents(case))
+        if case.causal:
+            return lambda b, h, q, kv: (of[q] == of[kv]) & (q >= kv)
         return lambda b, h, q, kv: of[q] == of[kv]
     if case.blocks is not None:
         blocks = torch.from_numpy(inputs.block_list(case))
@@ -32,8 +34,8 @@ def mask_mod(case: Case) -> Any:
 def variants(case: Case) -> Variants:
     torch.set_num_threads(case.threads)
     torch.set_grad_enabled(False)
-    if case.page or case.lengths or case.backward:
-        raise Unsupported("FlexAttention has no pages, packed sequences or gradients on the CPU")
+    if case.page or case.backward:
+        raise Unsupported("FlexAttention has no pages and no gradients on the CPU")
     torch._dynamo.reset()
     q, k, v = (tensor(x) for x in inputs.arrays(case))
     mod, blocks = mask_mod(case), None

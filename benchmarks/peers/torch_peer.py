@@ -36,12 +36,25 @@ def grad_runner(case: Case, call: Any, q: torch.Tensor, k: torch.Tensor, v: torc
     return lambda: torch.autograd.grad(out, (q, k, v), dout, retain_graph=True)
 
 
+def separate(case: Case, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Variants:
+    """Packed sequences, which SDPA does not know on the CPU: a call for each, and their results as they come."""
+    bounds = inputs.offsets(case.lengths).tolist()
+    parts = [tuple(x[:, :, a:b] for x in (q, k, v)) for a, b in zip(bounds, bounds[1:])]
+    yield Variant(
+        "a call for each sequence", lambda: [sdpa(*part, is_causal=case.causal) for part in parts],
+        lambda found: np.concatenate([array(x) for x in found], axis=2),
+    )
+
+
 def variants(case: Case) -> Variants:
     torch.set_num_threads(case.threads)
     torch.set_grad_enabled(case.backward)
-    if case.page or case.lengths:
-        raise Unsupported("SDPA has neither pages nor packed sequences on the CPU")
+    if case.page:
+        raise Unsupported("SDPA has no pages on the CPU")
     q, k, v = (tensor(x) for x in inputs.arrays(case))
+    if case.lengths:
+        yield from separate(case, q, k, v)
+        return
     mask = None
     if case.window or case.documents or case.blocks is not None:
         mask = torch.from_numpy(inputs.visible(case, np.arange(case.queries)))[None, None]
