@@ -52,6 +52,12 @@ void GradKernel::allocate() {
   to.dkSum = alloc({host.batch, host.hkv, keys}, {dp}, e.state);
   to.dvSum = alloc({host.batch, host.hkv, keys}, {ep}, e.state);
   to.step = alloc({}, {1}, e.b.getIndexType());
+  if (host.pageSize) {
+    Value tables = e.dim(host.pageTable, 1), entries = e.dim(host.pageTable, 2);
+    Type index = e.b.getIndexType();
+    to.pageStarts = alloc({tables, e.add(pageCount(host), 2)}, {}, index);
+    to.pageOwners = alloc({tables, e.mul(host.batch, entries)}, {2}, index);
+  }
   // Enough tasks for many threads, in parts that are worth a step.
   Value heads = e.max(e.mul(host.batch, host.hkv), e.idx(1));
   int64_t smallest = llvm::alignTo(host.schedule.getSplitKeys(), kt);
@@ -142,8 +148,14 @@ void GradKernel::run() {
     outliner.parallelFor(tiles, context, e.mul(keyHeads, host_.parts), scratch);
   });
   outliner.parallelFor(emitWrite(/*keys=*/false), context, queryTasks, none);
-  outliner.parallelFor(emitWrite(/*keys=*/true), context, e.mul(keyHeads, e.ceilDiv(host.sk, kt)),
-                       none);
+  if (host.pageSize) {
+    outliner.parallelFor(emitPageIndex(), context, e.dim(host.pageTable, 1), none);
+    Value units = e.ceilDiv(pageCount(host), pagesAtOnce());
+    outliner.parallelFor(emitWritePages(), context, e.mul(host.hkv, units), none);
+  } else {
+    outliner.parallelFor(emitWrite(/*keys=*/true), context,
+                         e.mul(keyHeads, e.ceilDiv(host.sk, kt)), none);
+  }
   if (host_.dsinks)
     outliner.parallelFor(emitSinks(), context, host.hq, none);
   if (!host_.sums.empty()) {

@@ -38,6 +38,10 @@ namespace mlir::attn {
 //   (b0 b1) (b2 b3)                  the next row
 //   (a0 b0) (a1 b1) (a2 b2) (a3 b3)  a row of pairs of keys, for dQ
 
+// With pages dK and dV are summed by slots of each batch entry all the same, so
+// that tiles share no rows. Once all are done, an index of the table says which
+// batch entries list a page; the task of a page adds their rows in that order.
+
 /// Buffers beside those of the key loop; the order of `all` is their order in a
 /// block function's context.
 struct GradBuffers {
@@ -45,12 +49,14 @@ struct GradBuffers {
   Value qt, doutT, qrows, dorows, rows, odd; // queries, laid out
   Value dqSum, dkSum, dvSum;
   Value step, parts, keyPart, queryPart; // index, but step, which is a cell
+  Value pageStarts, pageOwners;          // the index of a page table, or null
   SmallVector<Value> sums;               // of aux operands
   SmallVector<Value *> all() {
     SmallVector<Value *> list;
     for (Value *value : {&dout, &dlse, &dq, &dk, &dv, &dsinks, &qt, &doutT,
                          &qrows, &dorows, &rows, &odd, &dqSum, &dkSum, &dvSum,
-                         &step, &parts, &keyPart, &queryPart})
+                         &step, &parts, &keyPart, &queryPart, &pageStarts,
+                         &pageOwners})
       if (*value)
         list.push_back(value);
     for (Value &value : sums)
@@ -95,11 +101,14 @@ private:
   func::FuncOp emitLayOut();
   func::FuncOp emitTiles(bool side);
   func::FuncOp emitWrite(bool keys);
+  func::FuncOp emitPageIndex();
+  func::FuncOp emitWritePages();
   func::FuncOp emitSinks();
 
   // In a block function.
   Value delta(const Line &dout, const Line &out);
   Value layRows(Value first, Value count);
+  void write(const Line &sum, int64_t width, const Line &to);
   SmallVector<MemRefType> scratchBuffers();
   void stage(Value j0, Value count);
   void stagePairs(Value j0, Value count);
@@ -134,6 +143,10 @@ private:
     return {r, lane(s, v)};
   }
   Value lane(Value s, int64_t v) { return e.add(e.mul(s, qs), e.idx(v * w)); }
+  /// With pages: how many there are, in the view at hand or on the host side.
+  Value pageCount(const LoopView &of) { return e.dim(of.k, of.axes.getK()[kBatch]); }
+  /// Pages of a task: as many keys as a tile has, or one page.
+  int64_t pagesAtOnce() const { return std::max<int64_t>(kt / host.pageSize, 1); }
   void tally(int64_t which, Value n) {
     outliner.call("attnrt_count",
                   {arith::ConstantIntOp::create(e.b, e.loc, which, 32), e.toI64(n)});

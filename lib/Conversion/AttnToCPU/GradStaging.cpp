@@ -139,22 +139,31 @@ func::FuncOp GradKernel::emitLayOut() {
 
 /// Whether all numbers of K and V of the tile are finite goes to `oddKeys`; as
 /// f32 rows or as pairs they go to scratch. Keys up to the next multiple of
-/// `unit` are zero: computed and never read.
+/// `unit`, and those of a missing page, are zero: computed and never read.
 void GradKernel::stage(Value j0, Value count) {
   auto to = [&](Value buffer, Value r) { return Line{buffer, {r, e.idx(0)}}; };
   Value odd = e.loop(e.idx(0), count, 1, {e.numVec(0.0)}, [&](Value r, ValueRange carried) {
     LoopView::Row row = view.locate(e, b, g, e.add(j0, r));
     Line key = {view.k, view.kAt(row, g, e.idx(0))},
          value = {view.v, view.vAt(row, g, e.idx(0))};
-    Value odd = carried[0];
-    if (dot) {
-      copyPairs(e, key, host.d, to(kb, r));
-      copyPairs(e, value, host.dv, to(vb, r));
-      return Vectors{addOdd(e, value, host.dv, addOdd(e, key, host.d, odd))};
-    }
-    copyLine(e, key, host.d, to(kb, r), dp, &odd);
-    copyLine(e, value, host.dv, to(vb, r), ep, &odd);
-    return Vectors{odd};
+    auto read = [&] {
+      Value odd = carried[0];
+      if (dot) {
+        copyPairs(e, key, host.d, to(kb, r));
+        copyPairs(e, value, host.dv, to(vb, r));
+        return Vectors{addOdd(e, value, host.dv, addOdd(e, key, host.d, odd))};
+      }
+      copyLine(e, key, host.d, to(kb, r), dp, &odd);
+      copyLine(e, value, host.dv, to(vb, r), ep, &odd);
+      return Vectors{odd};
+    };
+    if (!row.present)
+      return read();
+    return e.choose(row.present, read, [&] {
+      zeroLine(e, to(kb, r));
+      zeroLine(e, to(vb, r));
+      return Vectors(carried);
+    });
   })[0];
   oddKeys = anyNaN(e, odd);
   e.loop(count, e.mul(e.ceilDiv(count, unit), unit), 1, [&](Value r) {
@@ -165,21 +174,24 @@ void GradKernel::stage(Value j0, Value count) {
     stagePairs(j0, count);
 }
 
-/// K once more, by pairs of keys.
+/// K once more, by pairs of keys: both lie in one page, since pages hold a power
+/// of two of keys and tiles start at multiples of the lanes.
 void GradKernel::stagePairs(Value j0, Value count) {
   e.loop(e.idx(0), pairsOf(count), 1, [&](Value m) {
-    auto line = [&](Value r) {
-      return Line{view.k,
-                  view.kAt(view.locate(e, b, g, e.add(j0, r)), g, e.idx(0))};
+    Value r = e.mul(m, 2);
+    LoopView::Row row = view.locate(e, b, g, e.add(j0, r)), next = row;
+    next.inner = e.add(row.inner, 1);
+    Line first = {view.k, view.kAt(row, g, e.idx(0))},
+         second = {view.k, view.kAt(next, g, e.idx(0))},
+         to = {kPairs, {m, e.idx(0)}};
+    auto zip = [&] {
+      e.when(
+          e.lt(e.add(r, 1), count),
+          [&] { zipLines(e, first, &second, host.d, to, dp); },
+          [&] { zipLines(e, first, nullptr, host.d, to, dp); });
     };
-    Line to = {kPairs, {m, e.idx(0)}};
-    Value r = e.mul(m, 2), next = e.add(r, 1);
-    e.when(
-        e.lt(next, count),
-        [&] {
-          Line first = line(r), second = line(next);
-          zipLines(e, first, &second, host.d, to, dp);
-        },
-        [&] { zipLines(e, line(r), nullptr, host.d, to, dp); });
+    if (!row.present)
+      return zip();
+    e.when(row.present, zip, [&] { zeroLine(e, to); });
   });
 }

@@ -60,7 +60,17 @@ void GradKernel::finishSums() {
   }
 }
 
-/// Sums to results, in their type.
+/// A row of sums to a result, in its type.
+void GradKernel::write(const Line &sum, int64_t width, const Line &to) {
+  int64_t column = 0;
+  auto at = [&](const Line &line) { return line.column(e.idx(column)); };
+  for (; column + w <= width; column += w)
+    e.storeVec(e.narrow(e.loadVec(sum.buffer, at(sum)), host.storage), to.buffer, at(to));
+  for (; column < width; ++column)
+    e.store(e.narrow(e.load(sum.buffer, at(sum)), host.storage), to.buffer, at(to));
+}
+
+/// Sums of slots to results.
 func::FuncOp GradKernel::emitWrite(bool keys) {
   Outliner::Block block = open(keys ? "attn_grad_write_keys" : "attn_grad_write_queries");
   int64_t unit = keys ? kt : qs;
@@ -69,20 +79,116 @@ func::FuncOp GradKernel::emitWrite(bool keys) {
   Value first = e.mul(e.rem(block.task, units), unit), head = e.div(block.task, units);
   b = e.div(head, heads);
   h = e.rem(head, heads);
-  auto write = [&](Value sum, Value to, ArrayRef<int64_t> order, int64_t width, Value row) {
-    auto at = [&](int64_t column) { return LoopView::at(order, b, h, row, e.idx(column)); };
-    int64_t column = 0;
-    for (; column + w <= width; column += w)
-      e.storeVec(e.narrow(e.loadVec(sum, {b, h, row, e.idx(column)}), host.storage), to,
-                 at(column));
-    for (; column < width; ++column)
-      e.store(e.narrow(e.load(sum, {b, h, row, e.idx(column)}), host.storage), to, at(column));
-  };
+  Value zero = e.idx(0);
   e.loop(first, e.min(e.add(first, unit), size), 1, [&](Value row) {
+    auto sums = [&](Value sum, int64_t width, Value to, ArrayRef<int64_t> order) {
+      write({sum, {b, h, row, zero}}, width, {to, LoopView::at(order, b, h, row, zero)});
+    };
     if (!keys)
-      return write(buf.dqSum, buf.dq, view.axes.getQ(), host.d, row);
-    write(buf.dkSum, buf.dk, view.axes.getK(), host.d, row);
-    write(buf.dvSum, buf.dv, view.axes.getV(), host.dv, row);
+      return sums(buf.dqSum, host.d, buf.dq, view.axes.getQ());
+    sums(buf.dkSum, host.d, buf.dk, view.axes.getK());
+    sums(buf.dvSum, host.dv, buf.dv, view.axes.getV());
+  });
+  close(block);
+  return block.func;
+}
+
+//===----------------------------------------------------------------------===//
+// Pages
+//===----------------------------------------------------------------------===//
+
+/// The index of one head's part of the page table, by counting: owners
+/// [starts[n], starts[n + 1]) are what lists page n, each a batch entry and its
+/// first slot there, in rising order of batch entries.
+func::FuncOp GradKernel::emitPageIndex() {
+  Outliner::Block block = open("attn_grad_page_index");
+  Value t = block.task, pages = pageCount(view), zero = e.idx(0);
+  Value starts = buf.pageStarts, owners = buf.pageOwners;
+  e.loop(zero, e.add(pages, 2), 1, [&](Value n) { e.store(zero, starts, {t, n}); });
+  auto forEntries = [&](llvm::function_ref<void(Value b, Value place, Value n)> body) {
+    e.loop(zero, view.batch, 1, [&](Value b) {
+      e.loop(zero, e.dim(view.pageTable, 2), 1, [&](Value place) {
+        Value n = e.toIndex(e.load(view.pageTable, {b, t, place}));
+        e.when(e.le(zero, n), [&] { body(b, place, n); });
+      });
+    });
+  };
+  // Counts stand two places on; their sums, one place on, are where the next
+  // owner goes, and so end as starts.
+  forEntries([&](Value, Value, Value n) {
+    SmallVector<Value> at = {t, e.add(n, 2)};
+    e.store(e.add(e.load(starts, at), 1), starts, at);
+  });
+  e.loop(zero, pages, 1, {zero}, [&](Value n, ValueRange before) {
+    SmallVector<Value> at = {t, e.add(n, 1)};
+    Value sum = e.add(before[0], e.load(starts, at));
+    e.store(sum, starts, at);
+    return Vectors{sum};
+  });
+  forEntries([&](Value b, Value place, Value n) {
+    SmallVector<Value> at = {t, e.add(n, 1)};
+    Value next = e.load(starts, at);
+    e.store(b, owners, {t, next, zero});
+    e.store(e.mul(place, host.pageSize), owners, {t, next, e.idx(1)});
+    e.store(e.add(next, 1), starts, at);
+  });
+  close(block);
+  return block.func;
+}
+
+/// Sums of slots to pages. The first owner's rows gain those of the others: no
+/// other task has any of them.
+func::FuncOp GradKernel::emitWritePages() {
+  Outliner::Block block = open("attn_grad_write_pages");
+  Value pages = pageCount(view), zero = e.idx(0), size = e.idx(host.pageSize);
+  Value units = e.ceilDiv(pages, pagesAtOnce());
+  Value unit = e.rem(block.task, units), first = e.mul(unit, pagesAtOnce());
+  g = e.div(block.task, units);
+  Value tables = e.dim(view.pageTable, 1);
+  Value t = e.min(g, e.sub(tables, e.idx(1))); // one table for all heads, or one each
+  struct Result {
+    Value sum, to;
+    ArrayRef<int64_t> order;
+    int64_t width, padded;
+  };
+  Result results[] = {{buf.dkSum, buf.dk, view.axes.getK(), host.d, dp},
+                      {buf.dvSum, buf.dv, view.axes.getV(), host.dv, ep}};
+  auto forRows = [&](llvm::function_ref<void(const Result &, Value row)> body) {
+    e.loop(zero, size, 1, [&](Value row) {
+      for (const Result &result : results)
+        body(result, row);
+    });
+  };
+  // A row of the sums of a page's owner.
+  auto owned = [&](const Result &result, Value owner, Value row) {
+    Value batch = e.load(buf.pageOwners, {t, owner, zero});
+    Value slot = e.load(buf.pageOwners, {t, owner, e.idx(1)});
+    return Line{result.sum, {batch, g, e.add(slot, row), zero}};
+  };
+  e.loop(first, e.min(e.add(first, pagesAtOnce()), pages), 1, [&](Value n) {
+    Value begin = e.load(buf.pageStarts, {t, n}), end = e.load(buf.pageStarts, {t, e.add(n, 1)});
+    auto to = [&](const Result &result, Value row) {
+      return Line{result.to, LoopView::at(result.order, n, g, row, zero)};
+    };
+    auto sums = [&] {
+      e.loop(e.add(begin, 1), end, 1, [&](Value owner) {
+        forRows([&](const Result &result, Value row) {
+          Line sum = owned(result, begin, row), more = owned(result, owner, row);
+          for (int64_t column = 0; column < result.padded; column += w) {
+            Value c = e.idx(column);
+            Value x = e.loadVec(sum.buffer, sum.column(c));
+            Value y = e.loadVec(more.buffer, more.column(c));
+            e.storeVec(e.fadd(x, y), sum.buffer, sum.column(c));
+          }
+        });
+      });
+      forRows([&](const Result &result, Value row) {
+        write(owned(result, begin, row), result.width, to(result, row));
+      });
+    };
+    e.when(e.lt(begin, end), sums, [&] {
+      forRows([&](const Result &result, Value row) { zeroLine(e, to(result, row)); });
+    });
   });
   close(block);
   return block.func;
