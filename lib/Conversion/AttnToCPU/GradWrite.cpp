@@ -93,6 +93,32 @@ func::FuncOp GradKernel::emitWrite(bool keys) {
   return block.func;
 }
 
+/// dsinks(h): the sink's share of each row, times -delta, in order.
+func::FuncOp GradKernel::emitSinks() {
+  Outliner::Block block = open("attn_grad_sinks");
+  Value zero = e.num(0.0, e.state);
+  Value ninf = e.num(-std::numeric_limits<double>::infinity(), e.state);
+  h = block.task;
+  Value sink = e.load(view.sinks, {h});
+  if (sink.getType() != e.state)
+    sink = arith::ExtFOp::create(e.b, e.loc, e.state, sink);
+  Value none = e.fcmp(arith::CmpFPredicate::OEQ, sink, ninf);
+  Value total = e.loop(e.idx(0), view.batch, 1, {zero}, [&](Value b, ValueRange outer) {
+    return e.loop(e.idx(0), view.sq, 1, outer, [&](Value i, ValueRange sum) {
+      Value minusLse = e.load(buf.rows, {b, h, e.idx(0), i});
+      Value delta = e.load(buf.rows, {b, h, e.idx(1), i});
+      Value x = e.fmul(e.fadd(sink, minusLse), e.num(LoopView::kLog2e, e.state));
+      Value share = e.select(none, zero, e.exp2(x));
+      Value idle = e.fcmp(arith::CmpFPredicate::OEQ, share, zero);
+      return Vectors{e.fsub(sum[0], e.select(idle, zero, e.fmul(share, delta)))};
+    });
+  })[0];
+  e.store(e.narrow(total, cast<MemRefType>(buf.dsinks.getType()).getElementType()), buf.dsinks,
+          {h});
+  close(block);
+  return block.func;
+}
+
 //===----------------------------------------------------------------------===//
 // Pages
 //===----------------------------------------------------------------------===//
@@ -145,7 +171,8 @@ func::FuncOp GradKernel::emitWritePages() {
   Value unit = e.rem(block.task, units), first = e.mul(unit, pagesAtOnce());
   g = e.div(block.task, units);
   Value tables = e.dim(view.pageTable, 1);
-  Value t = e.min(g, e.sub(tables, e.idx(1))); // one table for all heads, or one each
+  // One table for all heads, or one each.
+  Value t = e.min(g, e.sub(tables, e.idx(1)));
   struct Result {
     Value sum, to;
     ArrayRef<int64_t> order;
@@ -190,32 +217,6 @@ func::FuncOp GradKernel::emitWritePages() {
       forRows([&](const Result &result, Value row) { zeroLine(e, to(result, row)); });
     });
   });
-  close(block);
-  return block.func;
-}
-
-/// dsinks(h): the sink's share of each row, times -delta, in order.
-func::FuncOp GradKernel::emitSinks() {
-  Outliner::Block block = open("attn_grad_sinks");
-  Value zero = e.num(0.0, e.state);
-  Value ninf = e.num(-std::numeric_limits<double>::infinity(), e.state);
-  h = block.task;
-  Value sink = e.load(view.sinks, {h});
-  if (sink.getType() != e.state)
-    sink = arith::ExtFOp::create(e.b, e.loc, e.state, sink);
-  Value none = e.fcmp(arith::CmpFPredicate::OEQ, sink, ninf);
-  Value total = e.loop(e.idx(0), view.batch, 1, {zero}, [&](Value b, ValueRange outer) {
-    return e.loop(e.idx(0), view.sq, 1, outer, [&](Value i, ValueRange sum) {
-      Value minusLse = e.load(buf.rows, {b, h, e.idx(0), i});
-      Value delta = e.load(buf.rows, {b, h, e.idx(1), i});
-      Value x = e.fmul(e.fadd(sink, minusLse), e.num(LoopView::kLog2e, e.state));
-      Value share = e.select(none, zero, e.exp2(x));
-      Value idle = e.fcmp(arith::CmpFPredicate::OEQ, share, zero);
-      return Vectors{e.fsub(sum[0], e.select(idle, zero, e.fmul(share, delta)))};
-    });
-  })[0];
-  e.store(e.narrow(total, cast<MemRefType>(buf.dsinks.getType()).getElementType()), buf.dsinks,
-          {h});
   close(block);
   return block.func;
 }
