@@ -192,6 +192,9 @@ SECTIONS: dict[str, list[Feature]] = {
         Feature("`attn.attention_grad`", lse=True, body=
                 "  %last, %dk, %dv = attn.attention_grad %q, %k, %v out(%out : Q) lse(%lse : LSE) dout(%q : Q) "
                 ": Q, KV, KV -> Q, KV, KV\n"),
+        Feature("`attn.attention_grad` over pages", TABLE, "page_size = 16 : i64", kv="9x2x16", lse=True, body=
+                "  %last, %dk, %dv = attn.attention_grad %q, %k, %v page_table(%page_table : tensor<?x1x6xi32>) "
+                "out(%out : Q) lse(%lse : LSE) dout(%q : Q) {page_size = 16 : i64} : Q, KV, KV -> Q, KV, KV\n"),
         Feature("arithmetic on tensors", body="  %last = arith.addf %q, %out : Q\n"),
         Feature("a loop over layers", body=
                 "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n  %c3 = arith.constant 3 : index\n"

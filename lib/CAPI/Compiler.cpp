@@ -152,8 +152,12 @@ static bool compile(Program &program, const Options &options, CodeForm form,
     return false;
   for (llvm::json::Value &value : entries) {
     llvm::json::Object &entry = *value.getAsObject();
-    for (const std::string &note : keyLoopNotes(
-             describeKeyLoops(*program.module, *entry.getString("name"))))
+    llvm::StringRef name = *entry.getString("name");
+    for (const std::string &note :
+         keyLoopNotes(describeKeyLoops(*program.module, name)))
+      entry.getArray("notes")->push_back(note);
+    for (const std::string &note :
+         gradientNotes(describeGradients(*program.module, name)))
       entry.getArray("notes")->push_back(note);
   }
   if (!lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options, times,
@@ -385,12 +389,18 @@ extern "C" int attnExplain(const char *ir, size_t len,
                              options, times, refusal);
         for (llvm::json::Value &value : entries) {
           llvm::json::Object &entry = *value.getAsObject();
-          llvm::json::Array loops;
-          if (planned)
-            loops = describeKeyLoops(*program.module, *entry.getString("name"));
+          llvm::StringRef name = *entry.getString("name");
+          llvm::json::Array loops, gradients;
+          if (planned) {
+            loops = describeKeyLoops(*program.module, name);
+            gradients = describeGradients(*program.module, name);
+          }
           for (const std::string &note : keyLoopNotes(loops))
             entry.getArray("notes")->push_back(note);
+          for (const std::string &note : gradientNotes(gradients))
+            entry.getArray("notes")->push_back(note);
           entry["key_loops"] = std::move(loops);
+          entry["gradients"] = std::move(gradients);
         }
         if (planned &&
             lower(program, ATTN_EMIT_PLANNED, ATTN_EMIT_LLVM_DIALECT, options,

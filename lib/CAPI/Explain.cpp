@@ -14,12 +14,14 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <array>
 #include <optional>
 
 using namespace attn::capi;
+using mlir::attn::KeyLoopGradOp;
 using mlir::attn::KeyLoopOp;
 
 template <typename T>
@@ -38,10 +40,10 @@ static std::string printed(T value) {
 /// `range` region on numbers. None if it reads tensors: then it depends on
 /// their values.
 static std::optional<std::array<int64_t, 4>>
-evaluateRange(KeyLoopOp op, llvm::ArrayRef<int64_t> numbers) {
-  mlir::Block &block = op.getRange().front();
+evaluateRange(mlir::Region &region, llvm::ArrayRef<int64_t> numbers) {
+  mlir::Block &block = region.front();
   llvm::DenseMap<mlir::Value, mlir::Attribute> known;
-  mlir::Builder builder(op.getContext());
+  mlir::Builder builder(region.getContext());
   for (auto [argument, number] : llvm::zip(block.getArguments(), numbers))
     known[argument] = builder.getIntegerAttr(argument.getType(), number);
   for (mlir::Operation &inner : block.without_terminator()) {
@@ -82,8 +84,11 @@ evaluateRange(KeyLoopOp op, llvm::ArrayRef<int64_t> numbers) {
 
 /// What the range comes to for an example of its sizes (the static ones where
 /// they are static).
-static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
-  auto axes = op.getAxesOrDefault();
+template <typename Op>
+static llvm::json::Value describeRange(Op op, int64_t blockRows) {
+  auto axes = op.getAxesAttr()
+                  ? op.getAxesAttr()
+                  : mlir::attn::AxesAttr::getDefault(op.getContext());
   auto size = [](mlir::Value tensor, int64_t axis, int64_t otherwise) {
     int64_t dim =
         llvm::cast<mlir::ShapedType>(tensor.getType()).getDimSize(axis);
@@ -99,7 +104,7 @@ static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
   int64_t computed = 0, unmasked = 0, pairs = 0;
   for (int64_t i0 = 0; i0 < sq; i0 += blockRows) {
     int64_t i1 = std::min(i0 + blockRows, sq);
-    auto range = evaluateRange(op, {0, 0, 0, i0, i1, sq, sk});
+    auto range = evaluateRange(op.getRange(), {0, 0, 0, i0, i1, sq, sk});
     if (!range)
       return nullptr;
     computed += (i1 - i0) * ((*range)[3] - (*range)[0]);
@@ -120,7 +125,8 @@ static llvm::json::Value describeRange(KeyLoopOp op, int64_t blockRows) {
 
 /// How the loop's block table is made, or null. Only its shape is static, and of
 /// that which axes it broadcasts along.
-static llvm::json::Value describeTable(KeyLoopOp op) {
+template <typename Op>
+static llvm::json::Value describeTable(Op op) {
   mlir::Value table = op.getBlockTable();
   mlir::attn::ScheduleAttr schedule = op.getScheduleAttr();
   if (!table || !schedule)
@@ -133,7 +139,9 @@ static llvm::json::Value describeTable(KeyLoopOp op) {
       {"per_head", type.getDimSize(1) != 1}};
 }
 
-static llvm::json::Object describe(KeyLoopOp op) {
+/// What the plans of attention and of its gradients say alike.
+template <typename Op>
+static llvm::json::Object describePlan(Op op) {
   llvm::json::Array reads;
   for (mlir::Attribute role : op.getAuxRoles())
     reads.push_back(llvm::cast<mlir::StringAttr>(role).getValue());
@@ -142,19 +150,12 @@ static llvm::json::Object describe(KeyLoopOp op) {
       {"k", printed(op.getK().getType())},
       {"v", printed(op.getV().getType())},
       {"scale", op.getScale().convertToDouble()},
-      {"lse", op.getOuts().size() > 1},
-      {"scores", op.getScoresKind()
-                     ? llvm::json::Value(
-                           mlir::attn::stringifyScoresKind(*op.getScoresKind()))
-                     : llvm::json::Value(nullptr)},
-      {"prob_mod", !op.getProb().empty()},
       {"reads", std::move(reads)},
       {"sinks", static_cast<bool>(op.getSinks())},
       {"page_size", op.getPageTable()
                         ? llvm::json::Value(op.getPageSize().value_or(0))
                         : llvm::json::Value(nullptr)},
       {"equal_lengths", op.getEqualLengths()},
-      {"batch_invariant", op.getBatchInvariant()},
       {"mask", op.getVisible().empty() ? "none" : "per pair"},
       {"block_table", describeTable(op)},
       {"score", op.getScore().empty() ? "scale only" : "changed"}};
@@ -178,15 +179,73 @@ static llvm::json::Object describe(KeyLoopOp op) {
   return facts;
 }
 
-llvm::json::Array attn::capi::describeKeyLoops(mlir::ModuleOp planned,
-                                               llvm::StringRef entry) {
+static llvm::json::Object describe(KeyLoopOp op) {
+  llvm::json::Object facts = describePlan(op);
+  facts["lse"] = op.getOuts().size() > 1;
+  facts["scores"] =
+      op.getScoresKind()
+          ? llvm::json::Value(
+                mlir::attn::stringifyScoresKind(*op.getScoresKind()))
+          : llvm::json::Value(nullptr);
+  facts["prob_mod"] = !op.getProb().empty();
+  facts["batch_invariant"] = op.getBatchInvariant();
+  return facts;
+}
+
+/// Bytes that a gradient keeps while it runs: for each query of a head its rows
+/// of q and dout, laid out twice, lse, delta and the sum of dq; for each slot of
+/// a KV head the sums of dk and dv.
+static llvm::json::Value describeWorkspace(KeyLoopGradOp op) {
+  mlir::attn::ScheduleAttr schedule = op.getScheduleAttr();
+  if (!schedule)
+    return nullptr;
+  auto width = [](mlir::Value operand) {
+    return llvm::cast<mlir::ShapedType>(operand.getType()).getDimSize(3);
+  };
+  int64_t number = op.getStateType().getWidth() / 8, lanes = schedule.getLanes();
+  bool pairs = schedule.getIsa() == "avx512bf16" && lanes * number == 64 &&
+               llvm::cast<mlir::ShapedType>(op.getQ().getType())
+                   .getElementType()
+                   .isBF16();
+  int64_t rows = 0, sums = 0;
+  for (int64_t dims : {width(op.getQ()), width(op.getV())}) {
+    int64_t padded = llvm::alignTo(dims, lanes);
+    rows += pairs ? llvm::divideCeil(dims, 2) * 4 + padded * 4 / 2
+                  : (dims + padded) * number;
+    sums += padded * number;
+  }
+  int64_t dq = llvm::alignTo(width(op.getQ()), lanes) * number;
+  return llvm::json::Object{{"per_query", rows + 2 * number + dq},
+                            {"per_key", sums}};
+}
+
+static llvm::json::Object describe(KeyLoopGradOp op) {
+  llvm::json::Object facts = describePlan(op);
+  facts["workspace"] = describeWorkspace(op);
+  return facts;
+}
+
+/// One object per operation of this kind in an entry.
+template <typename Op>
+static llvm::json::Array describeAll(mlir::ModuleOp planned,
+                                     llvm::StringRef entry) {
   llvm::json::Array loops;
   // The plan has moved a function's body into its entry point.
   for (auto function : planned.getOps<mlir::func::FuncOp>())
     if (function.getSymName() == entry ||
         function.getSymName() == ("attn_call_" + entry).str())
-      function.walk([&](KeyLoopOp op) { loops.push_back(describe(op)); });
+      function.walk([&](Op op) { loops.push_back(describe(op)); });
   return loops;
+}
+
+llvm::json::Array attn::capi::describeKeyLoops(mlir::ModuleOp planned,
+                                               llvm::StringRef entry) {
+  return describeAll<KeyLoopOp>(planned, entry);
+}
+
+llvm::json::Array attn::capi::describeGradients(mlir::ModuleOp planned,
+                                                llvm::StringRef entry) {
+  return describeAll<KeyLoopGradOp>(planned, entry);
 }
 
 /// The schedule in words: those of vectors and strips, or of blocks and warps.
@@ -243,6 +302,51 @@ static std::string invariantNote(const llvm::json::Object &loop) {
   return note;
 }
 
+/// Which keys are computed, for whom a mask is looked at, what is read: of an
+/// attention or of its gradients.
+static void planNotes(const std::string &head, const llvm::json::Object &loop,
+                      std::vector<std::string> &notes) {
+  if (const llvm::json::Object *range = loop.getObject("range"))
+    notes.push_back(
+        head +
+        llvm::formatv("for {0} queries and {1} keys, {2:f1} % of the pairs "
+                      "are computed, {3:f1} % without a mask",
+                      range->getInteger("queries").value_or(0),
+                      range->getInteger("keys").value_or(0),
+                      100 * range->getNumber("computed").value_or(0),
+                      100 * range->getNumber("without_mask").value_or(0))
+            .str());
+  else
+    notes.push_back(head + "which keys are computed depends on the values of "
+                           "the operands");
+  if (const llvm::json::Object *table = loop.getObject("block_table")) {
+    bool perBatch = table->getBoolean("per_batch").value_or(true);
+    bool perHead = table->getBoolean("per_head").value_or(true);
+    llvm::StringRef once = perBatch && perHead ? "per batch entry and head"
+                           : perHead           ? "per head"
+                           : perBatch ? "per batch entry, for all heads"
+                                      : "for all batch entries and heads";
+    notes.push_back(
+        head + llvm::formatv("the mask is looked at once {0}, in blocks of {1} queries and {2} "
+                             "keys: empty blocks are skipped, full ones need no mask",
+                             once, table->getInteger("query_block").value_or(0),
+                             table->getInteger("key_block").value_or(0))
+                   .str());
+  }
+  if (loop.getBoolean("equal_lengths").value_or(false))
+    notes.push_back(head + "checked at run time: as many queries as keys");
+  const llvm::json::Array &reads = *loop.getArray("reads");
+  std::string list;
+  for (const llvm::json::Value &role : reads)
+    list += (list.empty() ? "" : ", ") + role.getAsString()->str();
+  if (loop.getInteger("page_size"))
+    list += (list.empty() ? "" : ", ") + std::string("pages");
+  if (loop.getBoolean("sinks").value_or(false))
+    list += (list.empty() ? "" : ", ") + std::string("sinks");
+  if (!list.empty())
+    notes.push_back(head + "reads " + list);
+}
+
 std::vector<std::string>
 attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
   std::vector<std::string> notes;
@@ -264,45 +368,48 @@ attn::capi::keyLoopNotes(const llvm::json::Array &keyLoops) {
       notes.push_back(head + scheduleNote(*schedule, invariant));
     if (invariant)
       notes.push_back(head + invariantNote(loop));
-    if (const llvm::json::Object *range = loop.getObject("range"))
+    planNotes(head, loop, notes);
+  }
+  return notes;
+}
+
+/// The blocks and parts of a gradient, as the CPU has them.
+static std::string gradientNote(const llvm::json::Object &schedule) {
+  auto get = [&](const char *key) {
+    return schedule.getInteger(key).value_or(0);
+  };
+  return llvm::formatv(
+             "blocks of {0} queries ({1} vectors of {2} lanes x {3} strips), "
+             "{4} keys at a time, tiles of {5} keys; keys and queries in as "
+             "many parts, of {6} or more, as make 32 tasks of a step (schedule "
+             "of {7})",
+             get("lanes") * get("q_vectors") * get("strips"), get("q_vectors"),
+             get("lanes"), get("strips"), get("kv_tile"), get("key_rows"),
+             llvm::alignTo(get("split_keys"), get("kv_tile")),
+             schedule.getString("isa").value_or("?"))
+      .str();
+}
+
+std::vector<std::string>
+attn::capi::gradientNotes(const llvm::json::Array &gradients) {
+  std::vector<std::string> notes;
+  for (auto [number, value] : llvm::enumerate(gradients)) {
+    const llvm::json::Object &loop = *value.getAsObject();
+    std::string head = llvm::formatv("gradient {0}: ", number).str();
+    if (const llvm::json::Object *schedule = loop.getObject("schedule"))
+      notes.push_back(head + gradientNote(*schedule));
+    planNotes(head, loop, notes);
+    if (const llvm::json::Object *workspace = loop.getObject("workspace"))
       notes.push_back(
-          head +
-          llvm::formatv("for {0} queries and {1} keys, {2:f1} % of the pairs "
-                        "are computed, {3:f1} % without a mask",
-                        range->getInteger("queries").value_or(0),
-                        range->getInteger("keys").value_or(0),
-                        100 * range->getNumber("computed").value_or(0),
-                        100 * range->getNumber("without_mask").value_or(0))
-              .str());
-    else
-      notes.push_back(head + "which keys are computed depends on the values of "
-                             "the operands");
-    if (const llvm::json::Object *table = loop.getObject("block_table")) {
-      bool perBatch = table->getBoolean("per_batch").value_or(true);
-      bool perHead = table->getBoolean("per_head").value_or(true);
-      llvm::StringRef once = perBatch && perHead ? "per batch entry and head"
-                             : perHead           ? "per head"
-                             : perBatch ? "per batch entry, for all heads"
-                                        : "for all batch entries and heads";
-      notes.push_back(
-          head + llvm::formatv("the mask is looked at once {0}, in blocks of {1} queries and {2} "
-                               "keys: empty blocks are skipped, full ones need no mask",
-                               once, table->getInteger("query_block").value_or(0),
-                               table->getInteger("key_block").value_or(0))
+          head + llvm::formatv("keeps {0} bytes per query of a head and {1} "
+                               "per key slot of a KV head while it runs{2}",
+                               workspace->getInteger("per_query").value_or(0),
+                               workspace->getInteger("per_key").value_or(0),
+                               loop.getInteger("page_size")
+                                   ? ", for every slot that the page table has "
+                                     "room for"
+                                   : "")
                      .str());
-    }
-    if (loop.getBoolean("equal_lengths").value_or(false))
-      notes.push_back(head + "checked at run time: as many queries as keys");
-    const llvm::json::Array &reads = *loop.getArray("reads");
-    std::string list;
-    for (const llvm::json::Value &role : reads)
-      list += (list.empty() ? "" : ", ") + role.getAsString()->str();
-    if (loop.getInteger("page_size"))
-      list += (list.empty() ? "" : ", ") + std::string("pages");
-    if (loop.getBoolean("sinks").value_or(false))
-      list += (list.empty() ? "" : ", ") + std::string("sinks");
-    if (!list.empty())
-      notes.push_back(head + "reads " + list);
   }
   return notes;
 }

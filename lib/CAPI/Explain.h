@@ -19,6 +19,11 @@ llvm::json::Array describeKeyLoops(mlir::ModuleOp planned,
 /// The same as sentences, for the notes of a package.
 std::vector<std::string> keyLoopNotes(const llvm::json::Array &keyLoops);
 
+/// Both for gradients: one object per key loop of a gradient, and sentences.
+llvm::json::Array describeGradients(mlir::ModuleOp planned,
+                                    llvm::StringRef entry);
+std::vector<std::string> gradientNotes(const llvm::json::Array &gradients);
+
 } // namespace attn::capi
 
 #endif // ATTN_LIB_CAPI_EXPLAIN_H

@@ -415,13 +415,12 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
                        keyOrder = sumOrder(keys, mode.variant);
   ByRole out(&outDatum, op.getAxesOrDefault().getQ());
   const Datum *sinks = get(op.getSinks());
-  Broadcast bias, logWeight, pages;
+  Broadcast bias, logWeight;
   static constexpr int64_t kAll[] = {0, 1, 2, 3};
   if (const Datum *datum = get(op.getBias()))
     bias =
         Broadcast(datum, llvm::ArrayRef(kAll).take_back(datum->shape.size()));
   logWeight = Broadcast(get(op.getLogWeight()), {0, 1, 3});
-  pages = Broadcast(table, {0, 1, 3});
 
   Hiding hiding;
   if (llvm::Error error = openHiding(hiding))
@@ -460,19 +459,15 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
     place(b, query, key);
     for (int64_t kvHead = 0; kvHead < keyHeads; ++kvHead) {
       for (int64_t j = 0; j < keys; ++j) {
-        int64_t pool = b, slot = j;
-        if (table) {
-          pool = table->ints[pages.at(b, kvHead, 0, j / pageSize)];
-          slot = j % pageSize;
-        }
-        present[j] = j < key.length && pool >= 0;
+        Place at = find(b, kvHead, j);
+        present[j] = j < key.length && at.outer >= 0;
         largestValue[j] = 0;
-        if (!present[j] && !(tellsHidden && pool >= 0))
+        if (!present[j] && !(tellsHidden && at.outer >= 0))
           continue;
-        int64_t keyRow = k.rowAt(pool, kvHead, slot);
+        int64_t keyRow = k.rowAt(at.outer, kvHead, at.inner);
         for (int64_t d = 0; d < dim; ++d)
           keyColumns[d * keys + j] = static_cast<T>(k.data->floats[keyRow + d]);
-        int64_t valueRow = v.rowAt(pool, kvHead, slot);
+        int64_t valueRow = v.rowAt(at.outer, kvHead, at.inner);
         for (int64_t e = 0; e < valueDim; ++e) {
           double value = v.data->floats[valueRow + e];
           values[j * valueDim + e] = static_cast<T>(value);
@@ -510,9 +505,7 @@ llvm::Error Attention::compute(Datum &outDatum, Datum *lse, Datum *pairs) {
           };
           for (int64_t j = 0; pairs && j < keys; ++j) {
             // A slot of a missing page has no key; its product is 0.
-            bool stored =
-                !table ||
-                table->ints[pages.at(b, kvHead, 0, j / pageSize)] >= 0;
+            bool stored = find(b, kvHead, j).outer >= 0;
             T product = stored ? scores[j] * scale : T(0);
             if (told == ScoresKind::Softcapped && op.getSoftcap())
               product = softcap * std::tanh(product / softcap);

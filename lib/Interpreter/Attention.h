@@ -142,6 +142,18 @@ private:
   llvm::Error checkPages();
 
   void place(int64_t b, Slots &query, Slots &key);
+  /// Where the key of slot j lies in k and v: batch entry and row, or page and
+  /// row in it. The page is -1 where there is none.
+  struct Place {
+    int64_t outer, inner;
+  };
+  Place find(int64_t b, int64_t kvHead, int64_t j) const {
+    if (!table)
+      return {b, j};
+    int64_t head = table->shape[1] == 1 ? 0 : kvHead;
+    int64_t row = (b * table->shape[1] + head) * table->shape[2];
+    return {table->ints[row + j / pageSize], j % pageSize};
+  }
   /// What hides keys beside lengths and pages, looked up once per run.
   struct Hiding {
     std::optional<MaskNode> mask;

@@ -85,15 +85,18 @@ llvm::Error Attention::computeGrad(AttentionGradOp grad, Gradients &to) {
   auto number = [](const Datum *datum, int64_t at) { return static_cast<T>(datum->floats[at]); };
 
   std::vector<char> present(keys), visible(keys);
+  std::vector<Place> places(keys);
   std::vector<int64_t> seen;
   Slots query, key;
   std::string fault;
   for (int64_t b = 0; b < batch; ++b) {
     place(b, query, key);
-    for (int64_t j = 0; j < keys; ++j)
-      present[j] = j < key.length;
     for (int64_t h = 0; h < queryHeads; ++h) {
       int64_t kvHead = h / group;
+      for (int64_t j = 0; j < keys; ++j) {
+        places[j] = find(b, kvHead, j);
+        present[j] = j < key.length && places[j].outer >= 0;
+      }
       for (int64_t i : queryOrder) {
         if (llvm::Error error =
                 findVisible(hiding, b, h, i, query, key, present, visible, seen))
@@ -132,7 +135,10 @@ llvm::Error Attention::computeGrad(AttentionGradOp grad, Gradients &to) {
         for (int64_t j : keyOrder) {
           if (!visible[j])
             continue;
-          int64_t keyRow = k.rowAt(b, kvHead, j), valueRow = v.rowAt(b, kvHead, j);
+          // Sequences that share a page add to the same rows.
+          Place at = places[j];
+          int64_t keyRow = k.rowAt(at.outer, kvHead, at.inner);
+          int64_t valueRow = v.rowAt(at.outer, kvHead, at.inner);
           T product = 0;
           for (int64_t d : dimOrder)
             product += number(q.data, queryRow + d) * number(k.data, keyRow + d);

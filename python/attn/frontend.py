@@ -450,10 +450,11 @@ def attention_grad(
       **options: those of `attention`, but for out, return_lse and device.
 
     Returns:
-      `Gradients`, of the arrays' dtypes and library.
+      `Gradients`, of the arrays' dtypes and library. With a page_table dk and dv are those of
+      the pools: a page that several sequences share has the sum, what nobody sees 0.
 
     Raises:
-      ShapeError: sizes that do not agree, pages, an unknown entry of `grads`.
+      ShapeError: sizes that do not agree, an unknown entry of `grads`.
       CompileError: a score_mod with an operation that has no derivative.
 
     Exact and deterministic: the same bits on any number of threads.
@@ -482,11 +483,6 @@ def attention_grad(
         raise ShapeError(
             f"attention_grad expects layout 'bhsd', but got {options['layout']!r}; transpose the "
             "arrays, which copies nothing"
-        )
-    if options.get("page_table") is not None:
-        raise ShapeError(
-            "attention_grad expects keys and values without a page_table, but got one: several "
-            "sequences may share a page; gather the pages first"
         )
     for name in ("bias", "log_weight", "sinks"):
         if name in grads and options.get(name) is None:
@@ -523,7 +519,7 @@ def _attention_grad(
             )
     op, equal, ask = describe(settings, qkv, operands, captures)
     if equal:
-        _check_equal(tq, tk, operands, None, ask)
+        _check_equal(tq, tk, operands, settings.page_size, ask)
     numbers: tuple[int, ...] = ()
     if "captures" in request.wanted:
         assert op.score_mod is not None

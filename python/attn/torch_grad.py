@@ -36,9 +36,15 @@ def _function() -> Any:
             extra = dict(zip(NAMES[3:], rest))
             out, lse = frontend.attention(q, k, v, return_lse=True, **extra, **options)
             ctx.is_tensor = [isinstance(x, torch.Tensor) for x in inputs]
-            ctx.save_for_backward(*[x for x in inputs if isinstance(x, torch.Tensor)], out, lse)
+            # What is saved may not be written before it is used: a page table or lengths that
+            # went on with the next step would give gradients of another attention.
+            ctx.held = [n for n, x in options.items() if isinstance(x, torch.Tensor)]
+            ctx.save_for_backward(
+                *[x for x in inputs if isinstance(x, torch.Tensor)],
+                *[options[n] for n in ctx.held], out, lse,
+            )  # fmt: skip
             ctx.rest = [None if t else x for x, t in zip(inputs, ctx.is_tensor)]
-            ctx.options = options
+            ctx.options = {n: x for n, x in options.items() if n not in ctx.held}
             ctx.set_materialize_grads(False)
             return out, lse
 
@@ -47,10 +53,11 @@ def _function() -> Any:
             *saved, out, lse = ctx.saved_tensors
             kept = iter(saved)
             inputs = [next(kept) if t else x for t, x in zip(ctx.is_tensor, ctx.rest)]
+            options = {**ctx.options, **dict(zip(ctx.held, kept))}
             needs = ctx.needs_input_grad[1:]
             if dout is None:
                 dout = torch.zeros_like(out)
-            grads = iter(_AttentionGrad.apply(ctx.options, needs, out, lse, dout, dlse, *inputs))
+            grads = iter(_AttentionGrad.apply(options, needs, out, lse, dout, dlse, *inputs))
             return None, *(next(grads) if need else None for need in needs)
 
     class _AttentionGrad(torch.autograd.Function):

@@ -65,7 +65,7 @@ class Program:
         if self.chance(0.6):
             self.dv = self.d
         self.heads = (r.choice([1, 2, 3]), r.choice([1, 1, 2, 4]))
-        self.paged = self.chance(0.15) and not self.grad
+        self.paged = self.chance(0.15)
         self.page = r.choice([8, 16, 64])
         # Plain causal: one length for queries and keys.
         self.square = not self.paged and self.chance(0.2)

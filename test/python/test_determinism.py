@@ -86,6 +86,16 @@ def gradient(dtype):
     return lambda n: attn.attention_grad(q, k, v, out, lse, q, causal="bottom_right", num_threads=n)[:3]
 
 
+def paged_gradient(dtype):
+    q, k, v = (np.repeat(x, 3, axis=0) for x in arrays(dtype, 40, 56))
+    pools = [x.reshape(3, 2, 7, 8, 16).transpose(0, 2, 1, 3, 4).reshape(21, 2, 8, 16) for x in (k, v)]
+    # Three sequences over nine pages: all but one are shared.
+    table = np.stack([np.random.default_rng(n).permutation(9)[:7] for n in range(3)]).astype(np.int32)[:, None]
+    options = {"page_table": table, "causal": "bottom_right"}
+    out, lse = attn.attention(q, *pools, return_lse=True, **options)
+    return lambda n: attn.attention_grad(q, *pools, out, lse, q, num_threads=n, **options)[:3]
+
+
 def merge(dtype):
     outs = [x for n in range(3) for x in arrays(dtype, 40, 40 + n)[:1]]
     lses = [np.random.default_rng(n).standard_normal(outs[0].shape[:3], np.float32) for n in range(3)]
@@ -94,7 +104,7 @@ def merge(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16], ids=["f32", "bf16"])
 @pytest.mark.parametrize(
-    "kernel", [tile, invariant_tile, row_in_parts, guarded, block_table, whole_rows, gradient, merge]
+    "kernel", [tile, invariant_tile, row_in_parts, guarded, block_table, whole_rows, gradient, paged_gradient, merge]
 )
 def test_a_thousand_calls_give_the_same_bits(kernel, dtype):
     run = kernel(dtype)

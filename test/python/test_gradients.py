@@ -1,7 +1,10 @@
 # Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Gradients: finite differences, a numpy twin, leaks, threads, bad input, torch."""
+"""Gradients: finite differences, a numpy twin, leaks, threads, bad input, what explain says, torch."""
+
+import math
+import re
 
 import ml_dtypes
 import numpy as np
@@ -247,8 +250,6 @@ def test_what_has_no_gradient_is_refused():
         both(q, k, v, dout, grads="bias")
     with pytest.raises(CompileError, match="'math.floor' op has no derivative"):
         both(q, k, v, dout, score_mod=lambda s, b, h, i, j: attn.floor(s))
-    with pytest.raises(ShapeError, match="without a page_table"):
-        attn.attention_grad(q, k, v, q, q, q, page_table=np.zeros((1, 1), np.int32))
     with pytest.raises(ShapeError, match="gradients have no GPU kernels yet"):
         attn.attention_grad(q, k, v, q, q, q, device="emulated")
     with pytest.raises(CompileError, match="but got attention_grad"):
@@ -264,6 +265,38 @@ def test_gpu_targets_are_refused_with_the_reason():
     text = frontend.grad_module_text(ir.AttentionGrad(ir.Attention(t, t, t)))
     with pytest.raises(CompileError, match="gradients have no GPU kernels yet"):
         attn.compile(text, target="sm_80")
+
+
+# ---- what is told ---------------------------------------------------------------------------------
+
+PAGED = """
+func.func @main(%q: tensor<2x4x480x40xT>, %k: tensor<9x2x64x40xT>, %v: tensor<9x2x64x24xT>, %o: tensor<2x4x480x24xT>,
+                %t: tensor<2x1x9xi32>, %lse: tensor<2x4x480xS>)
+    -> (tensor<2x4x480x40xT>, tensor<9x2x64x40xT>, tensor<9x2x64x24xT>) {
+  %dq, %dk, %dv = attn.attention_grad %q, %k, %v page_table(%t : tensor<2x1x9xi32>)
+      out(%o : tensor<2x4x480x24xT>) lse(%lse : tensor<2x4x480xS>) dout(%o : tensor<2x4x480x24xT>)
+      {page_size = 64 : i64} : tensor<2x4x480x40xT>, tensor<9x2x64x40xT>, tensor<9x2x64x24xT>
+      -> tensor<2x4x480x40xT>, tensor<9x2x64x40xT>, tensor<9x2x64x24xT>
+  return %dq, %dk, %dv : tensor<2x4x480x40xT>, tensor<9x2x64x40xT>, tensor<9x2x64x24xT>
+}
+"""
+
+
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f64"])
+@pytest.mark.parametrize("target", ["host", "generic"])
+def test_explain_says_what_a_gradient_keeps(dtype, target):
+    text = PAGED.replace("xT>", f"x{dtype}>").replace("xS>", "xf64>" if dtype == "f64" else "xf32>")
+    plan = attn.compile(text, target=target)
+    told = plan.explain()
+    assert re.search(r"gradient 0: blocks of \d+ queries .* as many parts, of \d+ or more, as make 32 tasks", told)
+    assert "gradient 0: reads page_table, pages" in told and "attention 0" not in told
+    query, key = map(int, re.search(r"keeps (\d+) bytes per query of a head and (\d+) per key slot", told).groups())
+    # The sizes are multiples of every block and tile, so that nothing is padded.
+    sizes = {"f32": 4, "i32": 4, "f64": 8}
+    made = re.findall(r"memref\.alloc\(\).* : memref<([\dx]+)x(f32|i32|f64)>", plan.mlir("lowered"))
+    assert sum(math.prod(map(int, shape.split("x"))) * sizes[t] for shape, t in made) == (
+        query * 2 * 4 * 480 + key * 2 * 2 * 9 * 64
+    )
 
 
 # ---- torch -------------------------------------------------------------------------------------------

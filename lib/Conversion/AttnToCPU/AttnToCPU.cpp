@@ -174,9 +174,9 @@ static LogicalResult lowerKeyLoopGrad(ModuleOp module, OpBuilder &b, KeyLoopGrad
   Outliner outliner(module, b, op.getLoc());
   auto forward = KeyLoopOp::create(
       b, op.getLoc(), TypeRange(), op.getQ(), op.getK(), op.getV(),
-      /*page_table=*/Value(), op.getSinks(), op.getBlockTable(), op.getAux(),
+      op.getPageTable(), op.getSinks(), op.getBlockTable(), op.getAux(),
       ValueRange{op.getOut(), op.getLse()}, op.getScaleAttr(),
-      op.getAuxRolesAttr(), /*page_size=*/IntegerAttr(), op.getAxesAttr(),
+      op.getAuxRolesAttr(), op.getPageSizeAttr(), op.getAxesAttr(),
       op.getScheduleAttr(), /*scores_kind=*/nullptr, /*softcap=*/nullptr,
       op.getEqualLengthsAttr(),
       /*batch_invariant=*/nullptr);

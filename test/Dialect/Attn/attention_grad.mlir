@@ -33,6 +33,18 @@ func.func @everything(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %out: te
   return %dbias, %dw, %ds, %dt : tensor<4x6xf32>, tensor<1x1x6xf32>, tensor<2xf32>, tensor<2xf32>
 }
 
+// The gradients of pools are pools.
+// CHECK-LABEL: func.func @pages
+func.func @pages(%q: tensor<?x8x?x64xf32>, %k: tensor<?x2x16x64xf32>, %t: tensor<?x2x?xi32>, %out: tensor<?x8x?x64xf32>, %lse: tensor<?x8x?xf32>)
+    -> (tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>) {
+  // CHECK: attn.attention_grad %{{.*}}, %{{.*}}, %{{.*}} page_table(%{{.*}} : tensor<?x2x?xi32>) out({{.*}} {page_size = 16 : i64} : {{.*}} -> tensor<?x8x?x64xf32>, tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>
+  %dq, %dk, %dv = attn.attention_grad %q, %k, %k page_table(%t : tensor<?x2x?xi32>)
+      out(%out : tensor<?x8x?x64xf32>) lse(%lse : tensor<?x8x?xf32>) dout(%out : tensor<?x8x?x64xf32>)
+      {page_size = 16 : i64}
+      : tensor<?x8x?x64xf32>, tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32> -> tensor<?x8x?x64xf32>, tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>
+  return %dk, %dv : tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>
+}
+
 // Masks are simplified as those of attention are.
 // CANON-LABEL: func.func @simplify
 func.func @simplify(%q: tensor<1x2x4x8xf32>, %out: tensor<1x2x4x8xf32>, %lse: tensor<1x2x4xf32>) -> tensor<1x2x4x8xf32> {

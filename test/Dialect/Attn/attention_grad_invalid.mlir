@@ -62,12 +62,22 @@ func.func @attention_grad_c3_dq_of_another_type(%q: tensor<1x2x4x8xf32>, %k: ten
 
 // -----
 
-func.func @attention_grad_c4_pages(%q: tensor<1x2x4x8xf32>, %k: tensor<3x1x8x8xf32>, %out: tensor<1x2x4x8xf32>, %lse: tensor<1x2x4xf32>, %dout: tensor<1x2x4x8xf32>, %t: tensor<1x1x2xi32>) {
-  // expected-error@+1 {{'attn.attention_grad' op expects keys and values without a page table, but got page_table; several sequences may share a page, so its gradient is no longer theirs: gather the pages first}}
+func.func @attention_grad_c3_slots_instead_of_pages(%q: tensor<1x2x4x8xf32>, %k: tensor<3x1x8x8xf32>, %out: tensor<1x2x4x8xf32>, %lse: tensor<1x2x4xf32>, %dout: tensor<1x2x4x8xf32>, %t: tensor<1x1x2xi32>) {
+  // expected-error@+1 {{'attn.attention_grad' op expects dk to have the type of k, 'tensor<3x1x8x8xf32>', but got 'tensor<1x1x16x8xf32>'}}
   %g:3 = attn.attention_grad %q, %k, %k
       page_table(%t : tensor<1x1x2xi32>)
       out(%out : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%dout : tensor<1x2x4x8xf32>)
-      {page_size = 8 : i64} : tensor<1x2x4x8xf32>, tensor<3x1x8x8xf32>, tensor<3x1x8x8xf32> -> tensor<1x2x4x8xf32>, tensor<3x1x8x8xf32>, tensor<3x1x8x8xf32>
+      {page_size = 8 : i64} : tensor<1x2x4x8xf32>, tensor<3x1x8x8xf32>, tensor<3x1x8x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x16x8xf32>, tensor<1x1x16x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_grad_c4_invariant(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %lse: tensor<1x2x4xf32>) {
+  // expected-error@+1 {{'attn.attention_grad' op expects no batch_invariant, but got it: dk and dv are sums over rows; the attention itself may have it}}
+  %g:3 = attn.attention_grad %q, %k, %k
+      out(%q : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%q : tensor<1x2x4x8xf32>) {batch_invariant}
+      : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32>
   return
 }
 
@@ -212,16 +222,6 @@ func.func @attention_grad_c7_index_made_of_the_score(%q: tensor<1x2x4x8xf32>, %k
         attn.yield %y : f32
       }
       out(%out : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%dout : tensor<1x2x4x8xf32>)
-      : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32>
-  return
-}
-
-// -----
-
-func.func @attention_grad_c8_invariant(%q: tensor<1x2x4x8xf32>, %k: tensor<1x1x6x8xf32>, %lse: tensor<1x2x4xf32>) {
-  // expected-error@+1 {{'attn.attention_grad' op expects no batch_invariant, but got it: dk and dv are sums over rows; the attention itself may have it}}
-  %g:3 = attn.attention_grad %q, %k, %k
-      out(%q : tensor<1x2x4x8xf32>) lse(%lse : tensor<1x2x4xf32>) dout(%q : tensor<1x2x4x8xf32>) {batch_invariant}
       : tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32> -> tensor<1x2x4x8xf32>, tensor<1x1x6x8xf32>, tensor<1x1x6x8xf32>
   return
 }

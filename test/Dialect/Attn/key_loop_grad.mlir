@@ -22,3 +22,17 @@ func.func @scored(%q: memref<1x1x4x8xf32>, %lse: memref<1x1x4xf32>, %bias: memre
       } {scale = 1.0 : f64, aux_grads = array<i64: 0>, scatters = array<i64: 0>}
   return
 }
+
+// CHECK-LABEL: func.func @paged
+func.func @paged(%q: memref<1x1x4x8xf32>, %k: memref<3x1x8x8xf32>, %lse: memref<1x1x4xf32>, %t: memref<1x1x2xi32>) {
+  // CHECK: attn.key_loop_grad ins(%{{.*}}) state(%{{.*}}) page_table(%{{.*}} : memref<1x1x2xi32>) aux ["page_table"](%{{.*}} : memref<1x1x2xi32>) outs(
+  // CHECK: page_size = 8 : i64
+  attn.key_loop_grad ins(%q, %k, %k : memref<1x1x4x8xf32>, memref<3x1x8x8xf32>, memref<3x1x8x8xf32>) state(%q, %lse, %q : memref<1x1x4x8xf32>, memref<1x1x4xf32>, memref<1x1x4x8xf32>)
+      page_table(%t : memref<1x1x2xi32>) aux ["page_table"] (%t : memref<1x1x2xi32>)
+      outs(%q, %k, %k : memref<1x1x4x8xf32>, memref<3x1x8x8xf32>, memref<3x1x8x8xf32>)
+      range {
+      ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index, %p: memref<1x1x2xi32>):
+        attn.yield %i0, %i0, %i0, %sk : index, index, index, index
+      } {scale = 1.0 : f64, page_size = 8 : i64, aux_grads = array<i64>, scatters = array<i64>}
+  return
+}

@@ -112,3 +112,16 @@ func.func @key_loop_grad_c3_scatter_without_index(%q: memref<1x1x4x8xf32>, %lse:
       } {scale = 1.0 : f64, aux_grads = array<i64: 0>, scatters = array<i64: 0>}
   return
 }
+
+// -----
+
+func.func @key_loop_grad_c4_page_size_alone(%q: memref<1x1x4x8xf32>, %lse: memref<1x1x4xf32>) {
+  // expected-error@+1 {{'attn.key_loop_grad' op expects page_table and page_size together, but got only page_size}}
+  attn.key_loop_grad ins(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>) state(%q, %lse, %q : memref<1x1x4x8xf32>, memref<1x1x4xf32>, memref<1x1x4x8xf32>)
+      aux [] outs(%q, %q, %q : memref<1x1x4x8xf32>, memref<1x1x4x8xf32>, memref<1x1x4x8xf32>)
+      range {
+      ^bb0(%b: index, %h: index, %g: index, %i0: index, %i1: index, %sq: index, %sk: index):
+        attn.yield %i0, %i0, %sk, %sk : index, index, index, index
+      } {scale = 1.0 : f64, page_size = 8 : i64, aux_grads = array<i64>, scatters = array<i64>}
+  return
+}

@@ -540,14 +540,10 @@ LogicalResult AttentionGradOp::verify() {
   if (failed(verifyShapes(*this)) || failed(verifyOptionalOperands(*this)) ||
       failed(verifyMaskNeeds(*this)))
     return failure();
-  if ((*this)->hasAttr("batch_invariant")) // attention_grad_c8
+  if ((*this)->hasAttr("batch_invariant")) // attention_grad_c4
     return emitOpError() << "expects no batch_invariant, but got it: dk and dv "
                             "are sums over rows; "
                             "the attention itself may have it";
-  if (isPaged()) // attention_grad_c4
-    return emitOpError() << "expects keys and values without a page table, but got page_table; "
-                            "several sequences may share a page, so its gradient is no longer "
-                            "theirs: gather the pages first";
   if (getDout().getType() != getOut().getType() && // attention_grad_c1
       failed(verifyCompatibleShape(getDout().getType(), getOut().getType())))
     return emitOpError() << "expects dout to have the type of out, " << getOut().getType()
@@ -801,6 +797,9 @@ LogicalResult KeyLoopGradOp::verify() {
   for (int64_t number : getScatters())
     if (!llvm::is_contained(getAuxGrads(), number))
       return emitOpError() << "expects scatters to name entries of aux_grads, but got " << number;
+  if (static_cast<bool>(getPageTable()) != getPageSize().has_value()) // key_loop_grad_c4
+    return emitOpError() << "expects page_table and page_size together, but got only "
+                         << (getPageTable() ? "page_table" : "page_size");
   return success();
 }
 

@@ -504,9 +504,10 @@ FailureOr<KeyLoopGradOp> mlir::attn::planKeys(RewriterBase &b, AttentionGradOp o
                                            cast<ShapedType>(value.getType()).getElementType()));
   auto gradLoop = KeyLoopGradOp::create(
       b, loc, ValueRange(outs).getTypes(), op.getQ(), op.getK(), op.getV(), op.getOut(),
-      op.getLse(), op.getDout(), op.getDlse(), sinks ? op.getSinks() : Value(),
-      loop.getBlockTable(), loop.getAux(), outs, loop.getScaleAttr(), loop.getAuxRolesAttr(),
-      b.getDenseI64ArrayAttr(auxGrads), b.getDenseI64ArrayAttr({}), loop.getAxesAttr(),
+      op.getLse(), op.getDout(), op.getDlse(), loop.getPageTable(),
+      sinks ? op.getSinks() : Value(), loop.getBlockTable(), loop.getAux(), outs,
+      loop.getScaleAttr(), loop.getAuxRolesAttr(), b.getDenseI64ArrayAttr(auxGrads),
+      b.getDenseI64ArrayAttr({}), loop.getPageSizeAttr(), loop.getAxesAttr(),
       loop.getScheduleAttr(), loop.getEqualLengthsAttr());
   gradLoop.getRange().takeBody(loop.getRange());
   gradLoop.getVisible().takeBody(loop.getVisible());

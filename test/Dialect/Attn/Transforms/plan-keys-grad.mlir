@@ -67,3 +67,17 @@ func.func @table(%q: tensor<1x2x300x8xf32>, %out: tensor<1x2x300x8xf32>, %lse: t
       : tensor<1x2x300x8xf32>, tensor<1x2x300x8xf32>, tensor<1x2x300x8xf32> -> tensor<1x2x300x8xf32>, tensor<1x2x300x8xf32>, tensor<1x2x300x8xf32>
   return %dq : tensor<1x2x300x8xf32>
 }
+
+// With pages, the table says which keys there are; dk and dv are made like the pools.
+// CHECK-LABEL: func.func @pages
+func.func @pages(%q: tensor<1x2x300x8xf32>, %k: tensor<9x2x16x8xf32>, %t: tensor<1x1x20xi32>, %lse: tensor<1x2x300xf32>)
+    -> tensor<9x2x16x8xf32> {
+  // CHECK: %[[POOL:.*]] = tensor.empty() : tensor<9x2x16x8xf32>
+  // CHECK: attn.key_loop_grad {{.*}} page_table(%[[T:[a-z0-9]+]] : tensor<1x1x20xi32>) block_table(%{{.*}} : tensor<1x1x7x4xi8>) aux ["page_table"](%[[T]] : tensor<1x1x20xi32>) outs(%{{[a-z0-9]+}}, %[[POOL]],
+  // CHECK: page_size = 16 : i64
+  %dq, %dk, %dv = attn.attention_grad %q, %k, %k page_table(%t : tensor<1x1x20xi32>)
+      out(%q : tensor<1x2x300x8xf32>) lse(%lse : tensor<1x2x300xf32>) dout(%q : tensor<1x2x300x8xf32>)
+      {page_size = 16 : i64}
+      : tensor<1x2x300x8xf32>, tensor<9x2x16x8xf32>, tensor<9x2x16x8xf32> -> tensor<1x2x300x8xf32>, tensor<9x2x16x8xf32>, tensor<9x2x16x8xf32>
+  return %dk : tensor<9x2x16x8xf32>
+}

@@ -237,17 +237,18 @@ def Attn_AttentionGradOp : Attn_Op<"attention_grad", [
     * out and dout are as attention's out (attention_grad_c1), lse and dlse as its
       lse (attention_grad_c2)
     * dq, dk and dv are of the types of q, k and v (attention_grad_c3)
-    * there is no page table (attention_grad_c4)
+    * there is no batch_invariant: dk and dv are sums over rows (attention_grad_c4)
     * dbias, dlog_weight and dsinks come with the operand that they belong to and
       have its type (attention_grad_c5)
     * capture_grads lists captured tensors of floats that score_mod takes, in
       rising order, and dcaptures have their types (attention_grad_c6)
     * on the way from the score, or such a captured tensor, to the result of
       score_mod are only differentiable ops (attention_grad_c7)
-    * there is no batch_invariant: dk and dv are sums over rows (attention_grad_c8)
 
     **Postconditions**: a row that sees no key adds nothing to any gradient but
-    dsinks. A hidden pair adds nothing, whatever q, k, v and dout hold.
+    dsinks. A hidden pair adds nothing, whatever q, k, v and dout hold. With a
+    page table dk and dv are those of the pools: a page that several sequences
+    share has the sum of what each gives it, a slot that nobody sees 0.
 
     **Example**: one query, two keys with scores 0 and 0, values 1 and 3 (out = 2,
     lse = ln 2) and dout = 1: p = 1/2 each, delta = 2, ds = -1/2 and 1/2, so that dv = 1/2
@@ -586,10 +587,13 @@ def Attn_KeyLoopGradOp : Attn_Op<"key_loop_grad", [
     `outs` are dq, dk, dv, then dsinks if `sinks` is given, then one per entry of
     `aux_grads`, which lists aux operands by number, in rising order. Elements of
     an aux operand that broadcasts are summed: an index along an axis of size 1
-    means 0.
+    means 0. With `page_table` (see `attn.key_loop`) k, v, dk and dv are pools,
+    and a page's gradient is the sum over the batch entries that list it, in
+    order.
 
     **Preconditions**: a role per aux operand (key_loop_grad_c1), outs as said
-    (key_loop_grad_c2), regions of the types above (key_loop_grad_c3).
+    (key_loop_grad_c2), regions of the types above (key_loop_grad_c3), page_table
+    and page_size together (key_loop_grad_c4).
 
     **Example**: for a bias the region reads `%bias[%b, %h, %i, %j]` in `score`,
     and `score_grad` yields `%ds, %ds, %b, %h, %i, %j`.
@@ -597,12 +601,13 @@ def Attn_KeyLoopGradOp : Attn_Op<"key_loop_grad", [
   let arguments = (ins
     Attn_Buffer:$q, Attn_Buffer:$k, Attn_Buffer:$v,
     Attn_Buffer:$out, Attn_Buffer:$lse, Attn_Buffer:$dout,
-    Optional<Attn_Buffer>:$dlse, Optional<Attn_Buffer>:$sinks,
-    Optional<Attn_Buffer>:$block_table,
+    Optional<Attn_Buffer>:$dlse, Optional<Attn_Buffer>:$page_table,
+    Optional<Attn_Buffer>:$sinks, Optional<Attn_Buffer>:$block_table,
     Variadic<Attn_Buffer>:$aux,
     Variadic<Attn_Buffer>:$outs,
     F64Attr:$scale, StrArrayAttr:$aux_roles,
     DenseI64ArrayAttr:$aux_grads, DenseI64ArrayAttr:$scatters,
+    OptionalAttr<I64Attr>:$page_size,
     OptionalAttr<Attn_AxesAttr>:$axes,
     OptionalAttr<Attn_ScheduleAttr>:$schedule,
     UnitAttr:$equal_lengths);
@@ -613,6 +618,7 @@ def Attn_KeyLoopGradOp : Attn_Op<"key_loop_grad", [
     `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)`
     `state` `(` $out `,` $lse `,` $dout `:` type($out) `,` type($lse) `,` type($dout) `)`
     (`dlse` `(` $dlse^ `:` type($dlse) `)`)?
+    (`page_table` `(` $page_table^ `:` type($page_table) `)`)?
     (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
     (`block_table` `(` $block_table^ `:` type($block_table) `)`)?
     `aux` $aux_roles (`(` $aux^ `:` type($aux) `)`)?
