@@ -68,7 +68,7 @@ bench-profile: build ## Say where the time of a case goes (ARGS='"full d64 n4096
 	@$(PYTHON) benchmarks/profile.py $(ARGS)
 
 .PHONY: bench-report
-bench-report: build ## Measure everything and write docs/Benchmarks.md.
+bench-report: build ## Measure everything and write its page in docs/Benchmarks.
 	@$(PYTHON) benchmarks/bench.py --all --json $(BUILD)/bench.json $(ARGS)
 	@$(PYTHON) benchmarks/report.py $(BUILD)/bench.json
 

@@ -42,6 +42,8 @@ class Case:
     separate: bool = False
     #: The gradients of q, k and v instead of the result.
     backward: bool = False
+    #: Rows whose bits are their own (attn's batch_invariant).
+    invariant: bool = False
 
     @property
     def decode(self) -> bool:
@@ -186,6 +188,16 @@ TINY = [
     Case(f"256 problems of n={n} d{d}", 4, 4, n, n, d, batch=256, causal=causal)
     for d in (32, 64)
     for n, causal in ((8, False), (16, False), (32, False), (64, False), (64, True))
+]
+#: With batch_invariant, beside the same without.
+INVARIANT = [
+    square("full d64 n2048", 2048, 64, invariant=True),
+    square("causal d128 n2048", 2048, 128, causal=True, invariant=True),
+    square("bf16 full d128 n2048", 2048, 128, dtype="bf16", invariant=True),
+    Case("12 of 512 packed d64 causal", 8, 8, sum(_UNIFORM), sum(_UNIFORM), 64, causal=True, lengths=_UNIFORM,
+         invariant=True),
+    Case("1 query kv4096 group4 d128", 32, 8, 1, 4096, 128, invariant=True),
+    Case("8 queries kv4096 group4 d128", 32, 8, 8, 4096, 128, invariant=True),
 ]
 #: Gradients beside the forward of the same case.
 BACKWARD = [

@@ -322,6 +322,19 @@ def decode() -> Question:
                     "of bound", ["GB/s", "bound"], [*map(contest, every), *map(split, cases.DECODE_SPLIT)])
 
 
+def invariant() -> Question:
+    def contest(case: Case) -> Contest:
+        def judge(r: Readings) -> list[Row]:
+            return [Row(f"{case.name}: batch_invariant / plain", r.best("attn") / r.best("plain"), wrong=_wrong(r),
+                        median=r.median("attn") / r.median("plain"), columns=[time_text(r.best("attn"))])]
+
+        return Contest(f"invariant {case.name}", judge,
+                       {"attn": ("attn", case), "plain": ("attn", case.but("plain", invariant=False))})
+
+    return Question("invariant", "what rows whose bits are their own cost", "ratio", ["time"],
+                    [contest(c) for c in cases.INVARIANT])
+
+
 # ---- small and first calls --------------------------------------------------------------------------------------
 
 
@@ -414,4 +427,4 @@ def peers() -> Question:
 def every() -> list[Question]:
     """All tables, in the order in which they are printed."""
     return [prefill(), plain_decode(), latency(), forward(), causal(), half(), shapes(), sparse(), decode(), varlen(),
-            tiny(), compile_(), resources(), backward(), peers()]
+            invariant(), tiny(), compile_(), resources(), backward(), peers()]

@@ -1,8 +1,9 @@
 # Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes docs/Benchmarks.md and its charts from the JSON of bench.py: `report.py results.json [--docs FOLDER]`.
+"""Writes a page and its charts from the JSON of bench.py: `report.py results.json [--docs FOLDER]`.
 
-The page holds what was measured and nothing else: the losses stand first.
+The page holds what was measured and nothing else: the losses stand first. There is one for each kind of CPU, in
+docs/Benchmarks, and docs/Benchmarks.md lists them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,10 +23,10 @@ from benchmarks.questions import time_text  # noqa: E402
 #: Questions with a chart; a bar for each row, a line at its target.
 CHARTS = ("forward", "causal", "half", "shapes", "sparse", "decode", "varlen")
 
-INTRO = """# Benchmarks
+INTRO = """# Benchmarks: {cpu}
 
 What attn reached on one machine, beside the machine's own peak and beside other libraries. This page is written by
-`make bench-report`; [benchmarks/README.md](../benchmarks/README.md) says how it is measured and what each question asks.
+`make bench-report`; [benchmarks/README.md](../../benchmarks/README.md) says how it is measured and what each question asks.
 
 * CPU: {cpu}, {threads} threads
 * Begun {started}; load while measuring {load}
@@ -34,6 +36,39 @@ What attn reached on one machine, beside the machine's own peak and beside other
 A row reads the best of its rounds, on both sides of a ratio; the median stands beside. A row passes when it reaches its
 target; a dash stands for what a library does not compute. {short} of {judged} rows with a target fall short{unjudged}.
 """
+
+
+INDEX = """# Benchmarks
+
+What attn reached, beside the machine's own peak and beside other libraries: a page for each kind of CPU that it was
+measured on, losses first. `make bench-report` writes the page of the machine at hand and this list;
+[benchmarks/README.md](../benchmarks/README.md) says how it is measured, and [Limits.md](Limits.md) why rows fall short.
+
+| CPU | begun | geometric mean over the best peer | rows with a target |
+|---|---|---|---|
+{pages}
+"""
+
+
+def stem(cpu: str) -> str:
+    """The page of a CPU: "AMD EPYC family 25 model 17 (AVX-512)" -> "amd-epyc-family-25-model-17"."""
+    return re.sub(r"[^a-z0-9]+", "-", cpu.split("(")[0].lower()).strip("-")
+
+
+def index(folder: pathlib.Path) -> str:
+    """The list of the pages in a folder, by what they say of themselves."""
+    lines = []
+    for found in sorted(folder.glob("*.md")):
+        text = found.read_text()
+
+        def said(pattern: str) -> str:
+            match = re.search(pattern, text)
+            return match[1] if match else "-"
+
+        mean = said(r"geometric mean: all \|(?: *\|)+ ([\d.]+) \|")
+        lines.append(f"| [{said(r'CPU: (.*),')}](Benchmarks/{found.name}) | {said(r'Begun ([^;]*);')} | {mean} | "
+                     f"{said(r'(?s)for what a library does not compute. (.*?)[.]')} |".replace("\n", " "))
+    return INDEX.format(pages="\n".join(lines))
 
 
 def tables(data: dict) -> list[tuple[str, list[dict]]]:
@@ -132,14 +167,17 @@ def main() -> int:
     data = json.loads(options.results.read_text())
     if not data["rows"]:
         raise SystemExit(f"report: expects {options.results} to hold rows, but got none")
+    folder, name = options.docs / "Benchmarks", stem(data["cpu"])
+    folder.mkdir(exist_ok=True)
     pictures = {}
     for title, rows in tables(data):
         drawn = chart(title, rows)
         if drawn:
-            pictures[title] = f"benchmarks-{rows[0]['question']}.svg"
-            (options.docs / pictures[title]).write_text(drawn)
-    (options.docs / "Benchmarks.md").write_text(page(data, pictures))
-    print(f"wrote {options.docs / 'Benchmarks.md'} and {len(pictures)} charts")
+            pictures[title] = f"{name}-{rows[0]['question']}.svg"
+            (folder / pictures[title]).write_text(drawn)
+    (folder / f"{name}.md").write_text(page(data, pictures))
+    (options.docs / "Benchmarks.md").write_text(index(folder))
+    print(f"wrote {folder / name}.md and {len(pictures)} charts")
     return 0
 
 

@@ -16,6 +16,12 @@ from benchmarks.peers import Unsupported, Variant, Variants
 
 def arguments(case: Case) -> dict[str, Any]:
     """The keywords of a case's call."""
+    more = {"batch_invariant": True} if case.invariant else {}
+    return {**masked(case), **more}
+
+
+def masked(case: Case) -> dict[str, Any]:
+    """Those that say which keys are seen."""
     if case.window:
         return {"window": case.window, "align": "bottom_right"}
     if case.documents:
@@ -62,7 +68,7 @@ def packed(case: Case, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[Cal
 
     def together() -> Any:
         return attn.attention(q, k, v, cu_seqlens_q=bounds, causal=causal, layout="thd", out=out,
-                              num_threads=case.threads)
+                              num_threads=case.threads, batch_invariant=case.invariant)
 
     parts = [tuple(x[None, a:b] for x in (q, k, v, out)) for a, b in zip(bounds[:-1], bounds[1:])]
 

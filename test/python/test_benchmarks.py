@@ -335,15 +335,32 @@ def test_the_page_shows_losses_first_and_charts(monkeypatch, capsys, tmp_path):
     run_bench(monkeypatch, "--only", "forward,sparse,decode,varlen,peers", "--json", str(path), other=5e-4)
     monkeypatch.setattr(sys, "argv", ["report.py", str(path), "--docs", str(tmp_path)])
     assert report.main() == 0
-    text = (tmp_path / "Benchmarks.md").read_text()
+    (path,) = (tmp_path / "Benchmarks").glob("*.md")
+    text = path.read_text()
     assert text.index("## Where attn falls short") < text.index("## Forward, full")
     assert "| peers | f32 full d64 n1024 | 0.50 | 1.00 | 0.50 |" in text
     assert str(tmp_path) not in text
     pictures = re.findall(r"\]\((\S+\.svg)\)", text)
     assert len(pictures) == 5 == len(set(pictures))
     for picture in pictures:
-        root = xml.etree.ElementTree.parse(tmp_path / picture).getroot()
+        root = xml.etree.ElementTree.parse(path.parent / picture).getroot()
         assert root.tag.endswith("svg") and len(root) > 10
+
+
+def test_the_list_of_pages_says_what_they_say(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "results.json"
+    for cpu, pair in (("AMD EPYC family 25 model 17 (AVX-512)", "2.00"), ("Other CPU (AVX2)", "1.00")):
+        run_bench(monkeypatch, "--only", "peers", "--match", "full d64 n1024", "--json", str(path),
+                  other=1e-3 * float(pair))
+        data = json.loads(path.read_text())
+        path.write_text(json.dumps({**data, "cpu": cpu}))
+        monkeypatch.setattr(sys, "argv", ["report.py", str(path), "--docs", str(tmp_path)])
+        assert report.main() == 0
+    text = (tmp_path / "Benchmarks.md").read_text()
+    for cpu, page in (("AMD EPYC family 25 model 17 (AVX-512)", "amd-epyc-family-25-model-17"),
+                      ("Other CPU (AVX2)", "other-cpu")):  # fmt: skip
+        assert f"[{cpu}](Benchmarks/{page}.md)" in text
+        assert re.search(rf"{page}.md\) \| \d{{4}}-.* \| [\d.]+ \| \d+ of \d+ rows", text)
 
 
 def test_bars_leave_out_what_is_missing():
