@@ -95,10 +95,13 @@ static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
   int64_t part = llvm::alignTo(host.schedule.getSplitKeys(), host.schedule.getKvTile());
   // The cut depends on the number of keys alone, never on threads or batch.
   Value splits = e.max(e.ceilDiv(host.sk, part), e.idx(1));
+  // One part needs no workspace and no merge.
+  Value whole = e.cmp(arith::CmpIPredicate::eq, splits, e.idx(1));
+  Value merged = e.select(whole, e.idx(0), splits);
   auto alloc = [&](int64_t width) -> Value {
     auto type = MemRefType::get({dynamic, dynamic, dynamic, dynamic, width}, e.state);
     return memref::AllocOp::create(e.b, e.loc, type,
-                                   ValueRange{host.batch, host.hq, host.sq, splits});
+                                   ValueRange{host.batch, host.hq, host.sq, merged});
   };
   RowWorkspace work{alloc(llvm::alignTo(host.dv, e.lanes)), alloc(2), splits};
   func::FuncOp guarded = emitRowKernel(e, outliner, host, work, /*guarded=*/true, {});
@@ -110,7 +113,8 @@ static void lowerToRows(Emit &e, Outliner &outliner, const LoopView &host) {
   Value tasks = e.mul(e.mul(host.batch, host.hkv), splits);
   outliner.parallelFor(fast, context, tasks, rowKernelScratch(e, host));
   int64_t line = llvm::alignTo(host.dv, e.lanes) * (e.state.getWidth() / 8);
-  outliner.parallelFor(merge, context, e.mul(host.batch, host.hq), e.idx(line));
+  Value rows = e.select(whole, e.idx(0), e.mul(host.batch, host.hq));
+  outliner.parallelFor(merge, context, rows, e.idx(line));
   memref::DeallocOp::create(e.b, e.loc, work.out);
   memref::DeallocOp::create(e.b, e.loc, work.state);
 }

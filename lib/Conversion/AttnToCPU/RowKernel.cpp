@@ -19,8 +19,8 @@ using namespace mlir::attn;
 // its group (a row is a query head and a query). K and V are read in place, in
 // address order. Rows go in blocks: a row alone, or kBlock rows that share every
 // vector of K and V they multiply; where rows are missing the last is computed
-// again. The part's state goes to a workspace; the merge
-// kernel merges parts in order.
+// again. The part's state goes to a workspace, and the merge kernel merges parts in
+// order; where there is one part, the task writes the result itself.
 //
 // Columns (head dims) of bf16 are widened two vectors at a time, the even ones and
 // the odd ones: shifting a pair left gives its second number, masking its first.
@@ -60,6 +60,98 @@ int64_t pairedColumns(const Emit &e, const LoopView &host, int64_t width) {
   bool pairs = host.storage.isBF16() && e.state.isF32();
   return pairs ? width / (2 * e.lanes) * (2 * e.lanes) : 0;
 }
+
+Value ninfOf(Emit &e) { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The end of a row
+//===----------------------------------------------------------------------===//
+
+/// A row's sums and its state, which is in natural units where there is a sink:
+/// divides, and writes what was asked for.
+static void writeRow(Emit &e, const LoopView &host, const LoopView &view, Value b, Value h,
+                     Value i, const Line &line, Value top, Value l) {
+  Value zero = e.num(0.0, e.state), one = e.num(1.0, e.state);
+  Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
+  Value safeSum = e.select(empty, one, l);
+  Value inverse = e.fdiv(one, safeSum);
+  Value inverses = e.splat(inverse);
+  // Never -0: what hidden keys add, 0 or -0, would tell of them.
+  auto columns = [&](Value d) {
+    Value x = e.loadVec(line.buffer, line.column(d));
+    return e.narrow(e.fma(x, inverses, e.numVec(0.0)), host.storage);
+  };
+  int64_t w = e.lanes, paired = pairedColumns(e, host, host.dv), whole = host.dv / w * w;
+  if (paired)
+    e.loop(e.idx(0), e.idx(paired), 2 * w, [&](Value d) {
+      Value pairs = e.zipPairs(columns(d), columns(e.add(d, w)));
+      pairs = vector::BitCastOp::create(e.b, e.loc, VectorType::get({2 * w}, host.storage), pairs);
+      e.storeVec(pairs, view.out, view.qAt(b, h, i, d));
+    });
+  e.loop(e.idx(paired), e.idx(whole), w,
+         [&](Value d) { e.storeVec(columns(d), view.out, view.qAt(b, h, i, d)); });
+  e.loop(e.idx(whole), e.idx(host.dv), 1, [&](Value d) {
+    Value x = e.fma(e.load(line.buffer, line.column(d)), inverse, e.num(0.0, e.state));
+    e.store(e.narrow(x, host.storage), view.out, view.qAt(b, h, i, d));
+  });
+  if (view.lse) {
+    Value lse = e.logSumExp(top, view.sinks ? 1.0 : host.naturalFactor(), safeSum);
+    e.store(e.select(empty, ninfOf(e), lse), view.lse, {b, h, i});
+  }
+}
+
+/// Merges `count` parts of a row into `line`, which holds the one part there is
+/// where `inPlace`, and writes the row. `state` gives a part's maximum (0) and sum
+/// (1), `columns` its sums of V.
+static void mergeRow(Emit &e, const LoopView &host, const LoopView &view, Value b, Value h,
+                     Value i, Value count, bool inPlace, const Line &line,
+                     llvm::function_ref<Value(Value, int64_t)> state,
+                     llvm::function_ref<Value(Value, Value)> columns) {
+  // The parts' maxima are stored scores; with a sink all become natural.
+  double natural = host.naturalFactor(), factor = host.log2Factor();
+  int64_t w = e.lanes, ep = llvm::alignTo(host.dv, w);
+  Value ninf = ninfOf(e), zero = e.num(0.0, e.state);
+  if (inPlace && !view.sinks) // nothing to merge with
+    return writeRow(e, host, view, b, h, i, line, state(e.idx(0), 0), state(e.idx(0), 1));
+  Value top = e.loop(e.idx(0), count, 1, {ninf}, [&](Value s, ValueRange carried) {
+    return SmallVector<Value>{e.fmax(state(s, 0), carried[0])};
+  })[0];
+  Value sink;
+  if (view.sinks) {
+    sink = e.widen(e.load(view.sinks, {h}));
+    top = e.fmax(sink, e.fmul(top, e.num(natural, e.state)));
+  }
+  Value safe = e.select(e.fcmp(arith::CmpFPredicate::OEQ, top, ninf), zero, top);
+  if (!inPlace)
+    e.loop(e.idx(0), e.idx(ep), w,
+           [&](Value d) { e.storeVec(e.numVec(0.0), line.buffer, line.column(d)); });
+  Value l = view.sinks ? e.weight(sink, safe, LoopView::kLog2e) : zero;
+  l = e.loop(e.idx(0), count, 1, {l}, [&](Value s, ValueRange carried) {
+    Value m = state(s, 0);
+    Value share = view.sinks ? e.exp2(e.fmul(e.scaledSum(m, natural, e.fsub(zero, safe)),
+                                             e.num(LoopView::kLog2e, e.state)))
+                             : e.weight(m, safe, factor);
+    // No key in this part: -inf times the parts of a factor need not be -inf.
+    share = e.select(e.fcmp(arith::CmpFPredicate::OEQ, m, ninf), zero, share);
+    Value shares = e.splat(share);
+    e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
+      Value x = e.fmul(columns(s, d), shares);
+      if (!inPlace)
+        x = e.fadd(e.loadVec(line.buffer, line.column(d)), x);
+      e.storeVec(x, line.buffer, line.column(d));
+    });
+    return SmallVector<Value>{e.fadd(carried[0], e.fmul(state(s, 1), share))};
+  })[0];
+  writeRow(e, host, view, b, h, i, line, top, l);
+}
+
+//===----------------------------------------------------------------------===//
+// The kernel
+//===----------------------------------------------------------------------===//
+
+namespace {
 
 class RowKernel {
 public:
@@ -111,7 +203,7 @@ private:
   using KeyBody = llvm::function_ref<Values(Rows, Value, Rows, ValueRange)>;
   Values overKeys(Value j0, Value low, Value high, ValueRange start, KeyBody body);
 
-  Value ninf() { return e.num(-std::numeric_limits<double>::infinity(), e.state); }
+  Value ninf() { return ninfOf(e); }
 
   Emit &e;
   Outliner &outliner;
@@ -683,13 +775,22 @@ func::FuncOp RowKernel::emit(const RowWorkspace &work, func::FuncOp guardedForm)
                                    e.toI64(e.ceilDiv(e.max(e.sub(to, from), e.idx(0)), kt))});
   }
   auto write = [&] {
+    Value whole = e.cmp(arith::CmpIPredicate::eq, splits, e.idx(1));
     e.loop(e.idx(0), rowCount, 1, [&](Value r) {
       Value h = e.add(e.mul(g, view.group), e.div(r, view.sq)), i = e.rem(r, view.sq);
-      e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
-        e.storeVec(e.loadVec(orow, {r, d}), workOut, {b, h, i, split, d});
+      auto stateOf = [&](Value, int64_t n) { return e.load(state, {r, e.idx(n)}); };
+      auto columnsOf = [&](Value, Value d) { return e.loadVec(orow, {r, d}); };
+      auto toResult = [&] {
+        mergeRow(e, host, view, b, h, i, e.idx(1), /*inPlace=*/true, {orow, {r, Value()}},
+                 stateOf, columnsOf);
+      };
+      e.when(whole, toResult, [&] {
+        e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
+          e.storeVec(columnsOf({}, d), workOut, {b, h, i, split, d});
+        });
+        for (int64_t n = 0; n < 2; ++n)
+          e.store(stateOf({}, n), workState, {b, h, i, split, e.idx(n)});
       });
-      for (int64_t n = 0; n < 2; ++n)
-        e.store(e.load(state, {r, e.idx(n)}), workState, {b, h, i, split, e.idx(n)});
     });
   };
   finishBlock(e, outliner, block, host.lag(), guarded, guardedForm, compute, write);
@@ -717,65 +818,13 @@ func::FuncOp mlir::attn::emitMergeKernel(Emit &e, Outliner &outliner, const Loop
   Value workOut = block.captured[own], workState = block.captured[own + 1],
         splits = block.captured[own + 2];
   Value b = e.div(block.task, view.hq), h = e.rem(block.task, view.hq);
-  int64_t w = e.lanes, ep = llvm::alignTo(host.dv, w);
-  Value line = outliner.scratchBuffer(block.scratch, e.idx(0), MemRefType::get({ep}, e.state), {});
-  Value ninf = e.num(-std::numeric_limits<double>::infinity(), e.state);
-  Value zero = e.num(0.0, e.state), one = e.num(1.0, e.state);
+  int64_t ep = llvm::alignTo(host.dv, e.lanes);
+  Value sums = outliner.scratchBuffer(block.scratch, e.idx(0), MemRefType::get({ep}, e.state), {});
   e.loop(e.idx(0), view.sq, 1, [&](Value i) {
-    auto stateAt = [&](Value s, int64_t n) { return e.load(workState, {b, h, i, s, e.idx(n)}); };
-    // The parts' maxima are stored scores; with a sink all become natural.
-    double natural = host.naturalFactor(), factor = host.log2Factor();
-    Value top = e.loop(e.idx(0), splits, 1, {ninf}, [&](Value s, ValueRange carried) {
-      return SmallVector<Value>{e.fmax(stateAt(s, 0), carried[0])};
-    })[0];
-    Value sink;
-    if (view.sinks) {
-      sink = e.widen(e.load(view.sinks, {h}));
-      top = e.fmax(sink, e.fmul(top, e.num(natural, e.state)));
-    }
-    Value safe = e.select(e.fcmp(arith::CmpFPredicate::OEQ, top, ninf), zero, top);
-    e.loop(e.idx(0), e.idx(ep), w, [&](Value d) { e.storeVec(e.numVec(0.0), line, {d}); });
-    Value l = view.sinks ? e.weight(sink, safe, LoopView::kLog2e) : zero;
-    l = e.loop(e.idx(0), splits, 1, {l}, [&](Value s, ValueRange carried) {
-      Value m = stateAt(s, 0);
-      Value share = view.sinks ? e.exp2(e.fmul(e.scaledSum(m, natural, e.fsub(zero, safe)),
-                                               e.num(LoopView::kLog2e, e.state)))
-                               : e.weight(m, safe, factor);
-      // No key in this part: -inf times the parts of a factor need not be -inf.
-      share = e.select(e.fcmp(arith::CmpFPredicate::OEQ, m, ninf), zero, share);
-      Value shares = e.splat(share);
-      e.loop(e.idx(0), e.idx(ep), w, [&](Value d) {
-        Value x = e.fmul(e.loadVec(workOut, {b, h, i, s, d}), shares);
-        e.storeVec(e.fadd(e.loadVec(line, {d}), x), line, {d});
-      });
-      return SmallVector<Value>{e.fadd(carried[0], e.fmul(stateAt(s, 1), share))};
-    })[0];
-    Value empty = e.fcmp(arith::CmpFPredicate::OEQ, l, zero);
-    Value safeSum = e.select(empty, one, l);
-    Value inverse = e.fdiv(one, safeSum);
-    Value inverses = e.splat(inverse);
-    // Never -0: what hidden keys add, 0 or -0, would tell of them.
-    auto columns = [&](Value d) {
-      Value x = e.loadVec(line, {d});
-      return e.narrow(e.fma(x, inverses, e.numVec(0.0)), host.storage);
-    };
-    int64_t paired = pairedColumns(e, host, host.dv), whole = host.dv / w * w;
-    if (paired)
-      e.loop(e.idx(0), e.idx(paired), 2 * w, [&](Value d) {
-        Value pairs = e.zipPairs(columns(d), columns(e.add(d, w)));
-        pairs = vector::BitCastOp::create(e.b, e.loc, VectorType::get({2 * w}, host.storage), pairs);
-        e.storeVec(pairs, view.out, view.qAt(b, h, i, d));
-      });
-    e.loop(e.idx(paired), e.idx(whole), w,
-           [&](Value d) { e.storeVec(columns(d), view.out, view.qAt(b, h, i, d)); });
-    e.loop(e.idx(whole), e.idx(host.dv), 1, [&](Value d) {
-      Value x = e.fma(e.load(line, {d}), inverse, e.num(0.0, e.state));
-      e.store(e.narrow(x, host.storage), view.out, view.qAt(b, h, i, d));
-    });
-    if (view.lse) {
-      Value lse = e.logSumExp(top, view.sinks ? 1.0 : natural, safeSum);
-      e.store(e.select(empty, ninf, lse), view.lse, {b, h, i});
-    }
+    mergeRow(
+        e, host, view, b, h, i, splits, /*inPlace=*/false, {sums, {Value()}},
+        [&](Value s, int64_t n) { return e.load(workState, {b, h, i, s, e.idx(n)}); },
+        [&](Value s, Value d) { return e.loadVec(workOut, {b, h, i, s, d}); });
   });
   outliner.close(block);
   return block.func;
