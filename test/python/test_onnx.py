@@ -642,6 +642,7 @@ HOSTILE = {
     "cycle": (lambda m: m.graph.node[0].input.__setitem__(0, "Y"), "a cycle"),
     "no outputs": (lambda m: m.graph.ClearField("output"), "expects outputs, but got none"),
     "another output": (_rename("output", 0, "Z"), "outputs that a node makes, but got 'Z'"),
+    "seventy axes": (_dims(*[1] * 70), "at most 8 axes, but got 70"),
     "absurd dims": (_dims(1 << 40, 1 << 40), "expects sizes from 0 to 2147483647"),
     "many elements": (_dims(1 << 20, 1 << 20), "as many elements, but got"),
     "negative dims": (_dims(-4, -4), "expects sizes from 0"),
@@ -682,6 +683,27 @@ def test_deep_bytes_are_refused() -> None:
         attn.onnx.load(field(7, graph))
 
 
+@pytest.mark.parametrize("text", [b"Q", b"Y", b"att", b"Attention", b"scale"])
+def test_names_are_text(text: bytes) -> None:
+    """Protobuf gives names that are not UTF-8 as bytes, which meet strings all over."""
+    data = model_of([attention(scale=0.5)], QKV, ["Y"]).SerializeToString()
+    broken = data.replace(text, b"\xff" * len(text))
+    for model in (broken, onnx.ModelProto.FromString(broken)):
+        with pytest.raises(attn.CompileError, match="expects text in UTF-8, but got b'.*xff' as onnx"):
+            attn.onnx.load(model)
+
+
+@pytest.mark.parametrize("data", [{"raw_data": b"\2\4\0\0" * 4}, {"int32_data": [2, 256, 0, 0] * 4}, {}])
+def test_any_byte_but_zero_is_true(data: dict[str, object], tmp_path: pathlib.Path) -> None:
+    tensor = TensorProto(name="m", data_type=BOOL, dims=[4, 4], **data)
+    if not data:
+        (tmp_path / "w").write_bytes(b"\2\4\0\0" * 4)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="w")
+    array = _read.array_of(tensor, "m", _read.Source(str(tmp_path), True))
+    np.testing.assert_array_equal(array.view(np.uint8), [[1, 1, 0, 0]] * 4)
+
+
 def external(location: str, **more: str) -> onnx.ModelProto:
     model = good_model()
     tensor = model.graph.initializer[0]
@@ -711,7 +733,7 @@ def test_external_data(tmp_path: pathlib.Path) -> None:
     for location, message in (
         ("../secret", "in the model's folder, but got '../secret'"), ("link", "in the model's folder"),
         (str(tmp_path / "secret"), "in the model's folder"), ("", "in the model's folder"),
-        (".", "in the model's folder"), ("missing", "which is none"),
+        (".", "in the model's folder"), ("weights.bin\0x", "in the model's folder"), ("missing", "which is none"),
         ("weights.bin", "but got 64 at offset 99"),
     ):  # fmt: skip
         with pytest.raises(attn.CompileError, match=message):
@@ -730,8 +752,9 @@ def test_not_a_model(tmp_path: pathlib.Path) -> None:
         attn.onnx.load(3)
     with pytest.raises(attn.ResourceError, match="No such file"):
         attn.onnx.load(tmp_path / "none.onnx")
-    with pytest.raises(attn.ResourceError):
-        attn.onnx.load(tmp_path)
+    for path in (tmp_path, "a\0b"):
+        with pytest.raises(attn.ResourceError, match="expects a file that it can read"):
+            attn.onnx.load(path)
     with pytest.raises(attn.CompileError):
         attn.onnx.load(b"")
 

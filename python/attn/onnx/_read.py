@@ -20,6 +20,8 @@ DTYPES = {1: "f32", 9: "i1", 7: "i64", 6: "i32", 3: "i8", 10: "f16", 11: "f64", 
 #: What a protobuf message may hold at most, and so a model without external data.
 _LARGEST_MODEL = (1 << 31) - 1
 _LARGEST_DIM = (1 << 31) - 1
+#: Axes of a tensor: what attn's arrays have at most.
+LARGEST_RANK = 8
 
 
 def library() -> Any:
@@ -82,15 +84,16 @@ def parse(model: Any, external_data: bool) -> tuple[Any, Source]:
     """Takes a path, bytes or a ModelProto; returns the ModelProto and its source.
 
     Raises:
-      CompileError: not a model.
+      CompileError: not a model, or one with text that is none.
       ResourceError: the file cannot be read, or is too large.
     """
     onnx = library()
     if isinstance(model, onnx.ModelProto):
+        check_text(model)
         return model, Source(None, external_data)
     folder = None
     if isinstance(model, (str, os.PathLike)):
-        path = os.fspath(model)
+        path = os.fsdecode(model)
         try:
             size = os.stat(path).st_size
             if size > _LARGEST_MODEL:
@@ -99,10 +102,11 @@ def parse(model: Any, external_data: bool) -> tuple[Any, Source]:
                 )
             with open(path, "rb") as f:
                 data = f.read(_LARGEST_MODEL + 1)
-        except OSError as e:
-            if isinstance(e, ResourceError):
-                raise
-            raise ResourceError(f"cannot read {path}: {e.strerror or e}") from e
+        except (OSError, ValueError) as e:  # ValueError: no system takes such a path
+            raise ResourceError(
+                f"attn.onnx.load expects a file that it can read, but got {path!r}: "
+                f"{getattr(e, 'strerror', None) or e}"
+            ) from e
         folder = os.path.dirname(os.path.abspath(path))
     elif isinstance(model, (bytes, bytearray, memoryview)):
         data = bytes(model)
@@ -119,7 +123,29 @@ def parse(model: Any, external_data: bool) -> tuple[Any, Source]:
             f"attn.onnx.load expects a serialized ONNX model, but got {len(data)} bytes that are "
             f"none ({type(e).__name__}: cut off, damaged, or nested too deep)"
         ) from e
+    check_text(proto)
     return proto, Source(folder, external_data)
+
+
+def check_text(message: Any) -> None:
+    """Refuses names that are not UTF-8, anywhere in a message.
+
+    Protobuf hands those out as bytes, where all else of this package expects strings.
+    """
+    todo = [message]
+    while todo:
+        for field, value in todo.pop().ListFields():
+            single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
+            values = [value] if single else value
+            if field.type == field.TYPE_MESSAGE:
+                todo.extend(values)
+            elif field.type == field.TYPE_STRING:
+                for text in values:
+                    if not isinstance(text, str):
+                        raise CompileError(
+                            f"a model expects text in UTF-8, but got {text[:80]!r} as "
+                            f"{field.full_name}"
+                        )
 
 
 def opsets(model: Any) -> dict[str, int]:
@@ -153,12 +179,12 @@ def array_of(tensor: Any, what: str, source: Source) -> Any:
       source: whether and where its data may lie outside the model.
     """
     onnx = library()
-    if tensor.data_type not in DTYPES:
-        raise CompileError(
-            f"{what} expects an element type among float, double, float16, bfloat16, int8, int32, "
-            f"int64 and bool, but got number {tensor.data_type}"
-        )
+    import numpy as np
+
+    dtype = _element_type(tensor.data_type, what)
     dims = tuple(tensor.dims)
+    if len(dims) > LARGEST_RANK:
+        raise CompileError(f"{what} expects at most {LARGEST_RANK} axes, but got {len(dims)}")
     if any(not 0 <= d <= _LARGEST_DIM for d in dims) or math.prod(dims) > _LARGEST_DIM:
         raise CompileError(
             f"{what} expects sizes from 0 to {_LARGEST_DIM} and as many elements, but got "
@@ -167,12 +193,12 @@ def array_of(tensor: Any, what: str, source: Source) -> Any:
     count = math.prod(dims)
     kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        return _external(tensor, what, source, kind, dims)
-    if tensor.HasField("raw_data"):
-        have, want = len(tensor.raw_data), count * kind.itemsize
-        if have != want:
+        data = _external(tensor, what, source, dims, count * kind.itemsize)
+    elif tensor.HasField("raw_data"):
+        data, want = tensor.raw_data, count * kind.itemsize
+        if len(data) != want:
             raise CompileError(
-                f"{what} of shape {list(dims)} expects {want} bytes, but got {have}"
+                f"{what} of shape {list(dims)} expects {want} bytes, but got {len(data)}"
             )
     else:
         field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
@@ -181,16 +207,29 @@ def array_of(tensor: Any, what: str, source: Source) -> Any:
             raise CompileError(
                 f"{what} of shape {list(dims)} expects {count} elements, but got {have}"
             )
-    try:
-        return onnx.numpy_helper.to_array(tensor)
-    except Exception as e:
-        raise CompileError(f"{what} expects a readable tensor, but got: {e}") from e
+        if dtype == "i1":  # whole numbers, none of which but 0 is false
+            return np.array(tensor.int32_data, np.int32).reshape(dims) != 0
+        try:
+            return onnx.numpy_helper.to_array(tensor)
+        except Exception as e:
+            raise CompileError(f"{what} expects a readable tensor, but got: {e}") from e
+    if dtype == "i1":
+        # Any byte may stand there; numpy and the kernels know booleans of 0 and 1.
+        return np.frombuffer(data, np.uint8).reshape(dims) != 0
+    return np.frombuffer(data, kind).reshape(dims)
 
 
-def _external(tensor: Any, what: str, source: Source, kind: Any, dims: tuple[int, ...]) -> Any:
-    """Data from a file beside the model, and from nowhere else."""
-    import numpy as np
+def _element_type(number: int, what: str) -> str:
+    if number not in DTYPES:
+        raise CompileError(
+            f"{what} expects an element type among float, double, float16, bfloat16, int8, int32, "
+            f"int64 and bool, but got number {number}"
+        )
+    return DTYPES[number]
 
+
+def _external(tensor: Any, what: str, source: Source, dims: tuple[int, ...], want: int) -> bytes:
+    """Bytes from a file beside the model, and from nowhere else."""
     entries = {e.key: e.value for e in tensor.external_data}
     location = entries.get("location", "")
     shown = _bounded(location)
@@ -204,36 +243,41 @@ def _external(tensor: Any, what: str, source: Source, kind: Any, dims: tuple[int
             f"{what} expects a model loaded from a path, since its data lies in {shown!r}, but "
             "got bytes or a ModelProto"
         )
-    base = os.path.realpath(source.folder)
-    path = os.path.realpath(os.path.join(base, location))
+    base = path = os.path.realpath(source.folder)
+    if "\0" not in location and not os.path.isabs(location):
+        path = os.path.realpath(os.path.join(base, location))
     # After links are followed, so that none of them leads out.
-    inside = os.path.commonpath([base, path]) == base and path != base
-    if not location or "\0" in location or os.path.isabs(location) or not inside:
+    if path == base or os.path.commonpath([base, path]) != base:
         raise CompileError(
             f"{what} expects external data in the model's folder, but got {shown!r}"
         )
     if not os.path.isfile(path):
         raise CompileError(f"{what} expects a file with its data, but got {shown!r}, which is none")
-    size, want = os.path.getsize(path), math.prod(dims) * kind.itemsize
     try:
         offset = int(entries.get("offset", "0") or "0")
         length = int(entries.get("length", "") or want)
     except ValueError:
         raise CompileError(
             f"{what} expects numbers as offset and length of its external data, but got "
-            f"{entries.get('offset')!r} and {entries.get('length')!r}"
+            f"{_bounded(entries.get('offset', ''))!r} and {_bounded(entries.get('length', ''))!r}"
         ) from None
-    if length != want or offset < 0 or offset + length > size:
-        raise CompileError(
-            f"{what} of shape {list(dims)} expects {want} bytes in {shown!r}, but got {length} at "
-            f"offset {offset} of {size}"
-        )
-    with open(path, "rb") as f:
-        f.seek(offset)
-        data = f.read(length)
+    try:
+        with open(path, "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            if length != want or offset < 0 or offset + length > size:
+                raise CompileError(
+                    f"{what} of shape {list(dims)} expects {want} bytes in {shown!r}, but got "
+                    f"{length} at offset {offset} of {size}"
+                )
+            f.seek(offset)
+            data = f.read(length)
+    except OSError as e:
+        raise ResourceError(
+            f"{what} expects a file that can be read, but got {shown!r}: {e.strerror or e}"
+        ) from e
     if len(data) != want:
         raise CompileError(f"{what} expects {want} bytes in {shown!r}, but got {len(data)}")
-    return np.frombuffer(data, kind).reshape(dims)
+    return data
 
 
 # ---- graphs --------------------------------------------------------------------------
@@ -243,12 +287,7 @@ def _input_of(value: Any, what: str) -> Input:
     if not value.type.HasField("tensor_type"):
         raise CompileError(f"{what} expects a tensor type, but got none or another kind")
     tensor = value.type.tensor_type
-    dtype = DTYPES.get(tensor.elem_type)
-    if dtype is None:
-        raise CompileError(
-            f"{what} expects an element type among float, double, float16, bfloat16, int8, int32, "
-            f"int64 and bool, but got number {tensor.elem_type}"
-        )
+    dtype = _element_type(tensor.elem_type, what)
     if not tensor.HasField("shape"):
         return Input(value.name, dtype, None)
     dims: list[int | str | None] = []
