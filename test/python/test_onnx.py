@@ -284,6 +284,13 @@ def test_run_node_takes_bytes_and_checks_its_inputs() -> None:
         attn.onnx.run_node(attention(), [x, x])
     with pytest.raises(attn.CompileError, match="that are none"):
         attn.onnx.run_node(b"\xff\xff", [])
+    attn.onnx.run_node(attention(["x"] * 3), [x, x, x])
+    with pytest.raises(attn.ShapeError, match="expects one array for 'x'.*, but got two"):
+        attn.onnx.run_node(attention(["x"] * 3), [x, x + 1, x])
+    with pytest.raises(attn.ShapeError, match="expects arrays, but got a list that is none"):
+        attn.onnx.run_node(attention(), [[[1.0], [2.0, 3.0]], x, x])
+    (y,) = attn.onnx.run_node(flex(score_mod=modifier([N("Neg", ["x"], ["r"])])), [x, x, x])
+    np.testing.assert_allclose(y, x)
 
 
 def test_graph_of_several_nodes() -> None:

@@ -16,11 +16,13 @@ from ..tracing import is_array
 from . import _attention
 from ._program import Builder, Value
 from ._read import (
+    DTYPES,
     Graph,
     Input,
     Node,
     Source,
     array_of,
+    check_text,
     checked_attributes,
     library,
     opsets,
@@ -433,7 +435,10 @@ def _taken(x: Any) -> Any:
     if isinstance(x, (np.ndarray, _runtime.Tensor)) or is_array(x):
         return x
     if isinstance(x, (list, tuple, int, float, bool, np.generic)):
-        return np.asarray(x)
+        try:
+            return np.asarray(x)
+        except ValueError as e:  # lists of different lengths
+            raise ShapeError(f"the model expects arrays, but got a list that is none: {e}") from e
     raise ShapeError(f"the model expects arrays, but got {type(x).__name__}")
 
 
@@ -499,19 +504,25 @@ def run_node(
         node = proto
     if not isinstance(node, onnx.NodeProto):
         raise CompileError(f"run_node expects an onnx.NodeProto, but got {type(node).__name__}")
+    check_text(node)
     names = [n for n in node.input if n]
-    arrays = [_taken(x) for x in inputs]
-    if len(names) != len(arrays):
+    if len(names) != len(inputs):
         raise ShapeError(
-            f"run_node expects an array for each of {', '.join(names)}, but got {len(arrays)}"
+            f"run_node expects an array for each of {', '.join(names)}, but got {len(inputs)}"
         )
-    ours = {v: k for k, v in _DTYPE_NUMBERS.items()}
-    values = []
-    for name, x in zip(names, arrays):
-        if name not in {v.name for v in values}:
-            values.append(
-                onnx.helper.make_tensor_value_info(name, ours[_runtime.tensor(x).dtype], None)
+    feeds: dict[str, Any] = {}
+    for name, x in zip(names, inputs):
+        if feeds.setdefault(name, x) is not x:
+            raise ShapeError(
+                f"run_node expects one array for {name!r}, which the node names more than once, but "
+                "got two"
             )
+    feeds = {name: _taken(x) for name, x in feeds.items()}
+    numbers = {dtype: number for number, dtype in DTYPES.items()}
+    values = [
+        onnx.helper.make_tensor_value_info(name, numbers[_runtime.tensor(x).dtype], None)
+        for name, x in feeds.items()
+    ]
     made = [onnx.ValueInfoProto(name=n) for n in node.output if n]
     if opset_version is None:
         opset_version = 1 if node.domain == PREVIEW else min(int(onnx.defs.onnx_opset_version()), 25)
@@ -519,12 +530,8 @@ def run_node(
     model = onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset_version)]
     )
-    feeds = dict(zip(names, arrays))
     results = load(model)(**feeds)
     return tuple(results[n] for n in node.output if n)
-
-
-_DTYPE_NUMBERS = {1: "f32", 9: "i1", 7: "i64", 6: "i32", 3: "i8", 10: "f16", 11: "f64", 16: "bf16"}
 
 
 def describe(path: str | os.PathLike[str], external_data: bool = False) -> str:
