@@ -9,9 +9,10 @@ of data are checked here, before anything is allocated, opened or compiled.
 
 from __future__ import annotations
 
+import enum
 import math
 import os
-from typing import Any, Iterable, Mapping, NamedTuple
+from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple
 
 from ..errors import CompileError, ResourceError
 
@@ -22,6 +23,8 @@ _LARGEST_MODEL = (1 << 31) - 1
 _LARGEST_DIM = (1 << 31) - 1
 #: Axes of a tensor: what attn's arrays have at most.
 LARGEST_RANK = 8
+#: The opset since which every plain op has had the inputs and attributes that are read here.
+_PLAIN_OPSET = 15
 
 
 def library() -> Any:
@@ -49,6 +52,19 @@ class Input(NamedTuple):
     dims: tuple[int | str | None, ...] | None
 
 
+class Kind(enum.Enum):
+    """What an attribute holds, and how errors call that."""
+
+    INT = "an integer"
+    FLOAT = "a float"
+    STRING = "a string"
+    TENSOR = "a tensor"
+    GRAPH = "a graph"
+    INTS = "a list of integers"
+    FLOATS = "a list of floats"
+    STRINGS = "a list of strings"
+
+
 class Node(NamedTuple):
     """A node with its attributes looked up.
 
@@ -61,6 +77,20 @@ class Node(NamedTuple):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    kinds: Mapping[str, Kind]
+
+
+class Form(NamedTuple):
+    """What a plain op takes: its inputs, and the attributes that there are."""
+
+    least: int
+    most: int
+    attributes: Mapping[str, Kind] = {}
+    required: Iterable[str] = ()
+    #: Whether an empty name may stand for an input after the least ones.
+    gaps: bool = False
+    #: What a node has to be beyond that.
+    check: Callable[[Node], object] = lambda node: None
 
 
 class Graph(NamedTuple):
@@ -68,6 +98,8 @@ class Graph(NamedTuple):
 
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    #: The outputs' element types; None for those that the graph does not declare.
+    types: tuple[str | None, ...]
     nodes: tuple[Node, ...]
     #: numpy arrays by name.
     constants: Mapping[str, Any]
@@ -161,6 +193,28 @@ def opsets(model: Any) -> dict[str, int]:
     if not found:
         raise CompileError("a model expects opset_import, but got none: cut off, or not a model")
     return found
+
+
+def opset_of(label: str, domain: str, versions: Mapping[str, int]) -> int:
+    """The version of the operator set that a node of this domain is of."""
+    if domain not in versions:
+        raise CompileError(
+            f"{label} expects its domain {domain or 'ai.onnx'!r} in opset_import, but got "
+            f"{', '.join(repr(d or 'ai.onnx') for d in versions)}"
+        )
+    return versions[domain]
+
+
+def check_opset(
+    label: str, opset: int, least: int = _PLAIN_OPSET, why: str = "where its present form begins"
+) -> None:
+    """Refuses a version of ONNX's own operators in which a node may mean something else."""
+    newest = max(int(library().defs.onnx_opset_version()), 25)
+    if not least <= opset <= newest:
+        raise CompileError(
+            f"{label} expects an opset from {least}, {why}, to {newest}, the newest that is known "
+            f"here, but got {opset}"
+        )
 
 
 # ---- tensors -------------------------------------------------------------------------
@@ -303,10 +357,9 @@ def _input_of(value: Any, what: str) -> Input:
     return Input(value.name, dtype, tuple(dims))
 
 
-def _attribute(attribute: Any, label: str) -> Any:
-    """An attribute's value: int, float, bytes, a list of them, a TensorProto or a GraphProto."""
-    onnx = library()
-    kinds = onnx.AttributeProto
+def _attribute(attribute: Any, label: str) -> tuple[Kind, Any]:
+    """An attribute's kind and value: int, float, bytes, a list of them, or a message."""
+    kinds = library().AttributeProto
     fields = {kinds.INT: "i", kinds.FLOAT: "f", kinds.STRING: "s", kinds.TENSOR: "t",
               kinds.GRAPH: "g", kinds.INTS: "ints", kinds.FLOATS: "floats",
               kinds.STRINGS: "strings"}  # fmt: skip
@@ -317,35 +370,98 @@ def _attribute(attribute: Any, label: str) -> Any:
             "numbers, a tensor or a graph, but got a reference or another kind"
         )
     value = getattr(attribute, field)
-    return list(value) if field in ("ints", "floats", "strings") else value
+    kind = Kind[kinds.AttributeType.Name(attribute.type)]
+    return kind, list(value) if kind.name.endswith("S") else value
 
 
-def checked_attributes(
-    node: Node, kinds: Mapping[str, type], required: Iterable[str] = ()
-) -> Mapping[str, Any]:
-    """The attributes of a node, each known and of its kind.
+def check_attributes(
+    node: Node, kinds: Mapping[str, Kind], required: Iterable[str] = ()
+) -> None:
+    """Refuses attributes that are not known, are of another kind, or are missing.
 
     Args:
       node: the node.
-      kinds: the Python type of each attribute that there is.
+      kinds: what each attribute that there is holds.
       required: those that have to be there.
     """
-    names = {int: "an integer", float: "a float", list: "a list", bytes: "a string"}
-    for name, value in node.attributes.items():
+    for name, kind in node.kinds.items():
         if name not in kinds:
+            known = f" but {', '.join(sorted(kinds))}" if kinds else ""
             raise CompileError(
-                f"{node.label} expects no attribute but {', '.join(sorted(kinds)) or 'none'}, but got "
-                f"{_bounded(name)!r}"
+                f"{node.label} expects no attribute{known}, but got {_bounded(name)!r}"
             )
-        if kinds[name] is not object and not isinstance(value, kinds[name]):
+        if kind is not kinds[name]:
             raise CompileError(
-                f"{node.label} expects attribute {name} to be {names[kinds[name]]}, but got "
-                f"{type(value).__name__}"
+                f"{node.label} expects attribute {name} to be {kinds[name].value}, but got "
+                f"{kind.value}"
             )
     for name in required:
         if name not in node.attributes:
             raise CompileError(f"{node.label} expects attribute {name}, but got none")
-    return node.attributes
+
+
+def checked_node(node: Node, form: Form, versions: Mapping[str, int], source: Source) -> Node:
+    """A plain node of this form and of an opset that has it; its tensors are read."""
+    check_opset(node.label, opset_of(node.label, node.domain, versions))
+    needed = node.inputs[: form.least] if form.gaps else node.inputs
+    if not form.least <= len(node.inputs) <= form.most or "" in needed:
+        count = str(form.least) if form.least == form.most else f"{form.least} to {form.most}"
+        raise CompileError(
+            f"{node.label} expects {count} inputs, none of them left out, but got {[*node.inputs]}"
+        )
+    if len(node.outputs) != 1 or not node.outputs[0]:
+        raise CompileError(
+            f"{node.label} expects one output with a name, but got {[*node.outputs]}"
+        )
+    check_attributes(node, form.attributes, form.required)
+    node = node._replace(attributes={
+        name: value if node.kinds[name] is not Kind.TENSOR
+        else array_of(value, f"attribute {name} of {node.label}", source)
+        for name, value in node.attributes.items()
+    })  # fmt: skip
+    form.check(node)
+    return node
+
+
+# ---- forms that the model and its modifiers share ----------------------------------------
+
+
+def cast_form(types: Collection[int]) -> Form:
+    """Cast to these element types."""
+
+    def check(node: Node) -> None:
+        to = node.attributes["to"]
+        if to not in types:
+            raise CompileError(
+                f"{node.label} expects attribute to to be one of "
+                f"{', '.join(f'{n} ({DTYPES[n]})' for n in types)}, but got {to}"
+            )
+
+    return Form(1, 1, {"to": Kind.INT, "saturate": Kind.INT}, ["to"], check=check)
+
+
+def constant_of(node: Node) -> Any:
+    """The array of a checked Constant."""
+    import numpy as np
+
+    if len(node.attributes) != 1:
+        raise CompileError(
+            f"{node.label} expects one attribute, its value, but got "
+            f"{', '.join(node.attributes) or 'none'}"
+        )
+    ((name, value),) = node.attributes.items()
+    if name == "value":
+        return value
+    return np.array(value, np.int64 if name.startswith("value_int") else np.float32)
+
+
+_CONSTANT = {"value": Kind.TENSOR, "value_int": Kind.INT, "value_ints": Kind.INTS,
+             "value_float": Kind.FLOAT, "value_floats": Kind.FLOATS}  # fmt: skip
+CONSTANT = Form(0, 0, _CONSTANT, check=constant_of)
+CONCAT = Form(1, 64, {"axis": Kind.INT}, ["axis"])
+
+
+# ---- a graph and its nodes ---------------------------------------------------------------
 
 
 def read_graph(
@@ -410,16 +526,17 @@ def read_graph(
             if value:
                 known.add(value)
         attributes: dict[str, Any] = {}
+        kinds: dict[str, Kind] = {}
         for attribute in node.attribute:
             if attribute.name in attributes:
                 raise CompileError(
                     f"{label} expects each attribute once, but got {_bounded(attribute.name)!r} twice"
                 )
-            attributes[attribute.name] = _attribute(attribute, label)
+            kinds[attribute.name], attributes[attribute.name] = _attribute(attribute, label)
         domain = "" if node.domain == "ai.onnx" else node.domain
-        nodes.append(
-            Node(label, node.op_type, domain, tuple(node.input), tuple(node.output), attributes)
-        )
+        nodes.append(Node(
+            label, node.op_type, domain, tuple(node.input), tuple(node.output), attributes, kinds
+        ))  # fmt: skip
     outputs = [value.name for value in graph.output]
     if not outputs:
         raise CompileError(f"{where} expects outputs, but got none")
@@ -430,4 +547,9 @@ def read_graph(
             )
     if len(set(outputs)) != len(outputs):
         raise CompileError(f"{where} expects distinct outputs, but got {outputs}")
-    return Graph(tuple(inputs), tuple(outputs), tuple(nodes), constants)
+    types = tuple(
+        _input_of(value, f"output {_bounded(value.name)!r}").dtype
+        if value.type.WhichOneof("value") else None
+        for value in graph.output
+    )  # fmt: skip
+    return Graph(tuple(inputs), tuple(outputs), types, tuple(nodes), constants)
