@@ -284,6 +284,13 @@ def test_run_node_takes_bytes_and_checks_its_inputs() -> None:
         attn.onnx.run_node(attention(), [x, x])
     with pytest.raises(attn.CompileError, match="that are none"):
         attn.onnx.run_node(b"\xff\xff", [])
+    attn.onnx.run_node(attention(["x"] * 3), [x, x, x])
+    with pytest.raises(attn.ShapeError, match="expects one array for 'x'.*, but got two"):
+        attn.onnx.run_node(attention(["x"] * 3), [x, x + 1, x])
+    with pytest.raises(attn.ShapeError, match="expects arrays, but got a list that is none"):
+        attn.onnx.run_node(attention(), [[[1.0], [2.0, 3.0]], x, x])
+    (y,) = attn.onnx.run_node(flex(score_mod=modifier([N("Neg", ["x"], ["r"])])), [x, x, x])
+    np.testing.assert_allclose(y, x)
 
 
 def test_graph_of_several_nodes() -> None:
@@ -451,8 +458,35 @@ def test_shared_steps_are_made_once() -> None:
     np.testing.assert_array_equal(run_flex(x, x, x, score_mod=modifier(nodes, result=last)), x)
 
 
+def nested(depth: int) -> list[onnx.NodeProto]:
+    """As many reads as there are paths: 2^depth."""
+    nodes = [*POSITIONS, N("Identity", ["lj"], ["t0"])]
+    for n in range(depth):
+        nodes += [N("Gather", [f"t{n}", t], [f"{t}{n}"]) for t in ("p", "q")]
+        nodes.append(N("Max", [f"p{n}", f"q{n}"], [f"t{n + 1}"]))
+    return [*nodes, N("Cast", [f"t{depth}"], ["f"], to=1), N("Add", ["x", "f"], ["r"])]
+
+
+def shaped(op: str, to: object) -> tuple[list[onnx.NodeProto], list[tuple[str, object]]]:
+    return [N(op, ["c", "to"], ["d"]), N("Add", ["x", "d"], ["r"])], [("c", F(1)), ("to", np.array(to))]
+
+
+F = np.float32
 BAD_MODIFIERS = {
-    "MatMul": ([N("MatMul", ["x", "x"], ["r"])], [], "but got MatMul"),
+    "paths": (nested(40), [*NUMBERS, ("p", np.array([4, 2, 3, 1, 0])), ("q", np.array([1, 0, 4, 2, 3]))],
+              "at most 1024 steps"),
+    "joined": ([N("Concat", ["c"] * 64, ["c0"], axis=0), *(N("Concat", [f"c{n}"] * 64, [f"c{n + 1}"], axis=0) for n in range(4)),
+                N("Shape", ["c4"], ["s"]), N("Cast", ["s"], ["f"], to=1), N("Add", ["x", "f"], ["r"])],
+               [("c", np.ones(16))], r"\(Concat\) expects constants of at most 67108864 elements"),
+    "joined_axis": ([N("Concat", ["c"], ["d"], axis=1), N("Add", ["x", "d"], ["r"])], [("c", np.ones(1, F))], "axis to be 0 or -1, but got 1"),
+    "nan_shape": (*shaped("Reshape", [math.nan]), "a shape of at most 8 integers, but got float64"),
+    "inf_sizes": (*shaped("Expand", [math.inf]), "a shape of at most 8 integers, but got float64"),
+    "float_axes": (*shaped("Unsqueeze", [0.5]), "axes of at most 8 integers, but got float64"),
+    "half_axis": (*shaped("Squeeze", [0.5]), "axes of at most 8 integers, but got float64"),
+    "many_axes": (*shaped("Unsqueeze", range(80)), r"axes of at most 8 integers, but got int64 of shape \[80\]"),
+    "nine_axes": ([N("Unsqueeze", ["x", "to"], ["r"])], [("to", np.arange(5))], "tensors of at most 8 axes, but got 9"),
+    "minus_true": ([N("Neg", ["c"], ["d"]), N("Add", ["x", "d"], ["r"])], [("c", np.array(True))], "expects numbers, but got booleans"),
+    "nan_to_int": ([N("Cast", ["c"], ["d"], to=7), N("Shape", ["d"], ["r"])], [("c", F(math.nan))], "expects numbers that fit int64"),
     "another_pair": ([N("Shape", ["x"], ["s"]), N("Gather", ["x", "back"], ["r"], axis=2)],
                      [("back", np.array([4, 3, 2, 1, 0]))], "reads another"),
     "too_small": ([N("Gather", ["x", "k"], ["r"], axis=0)], [("k", np.int64(0))], "of shape"),
@@ -466,8 +500,8 @@ BAD_MODIFIERS = {
     "outside": ([*POSITIONS, N("Gather", ["t", "i"], ["f"]), N("Add", ["x", "f"], ["r"])],
                 [*NUMBERS, ("t", np.ones(2, np.float32))], "expects indices from 0 to 1"),
     "to_int": ([N("Cast", ["x"], ["c"], to=7), N("Cast", ["c"], ["r"], to=1)], [], "computed floats"),
-    "bomb": ([N("Add", ["u", "w"], ["c"]), N("ReduceSum", ["c"], ["r"])],
-             [("u", np.ones((5000, 1), np.float32)), ("w", np.ones((1, 5000), np.float32))], "at most 16777216 elements"),
+    "bomb": ([N("Add", ["u", "w"], ["c"]), N("Add", ["x", "c"], ["r"])],
+             [("u", np.ones((9000, 1), np.float32)), ("w", np.ones((1, 9000), np.float32))], "at most 67108864 elements"),
     "unknown": ([N("Add", ["x", "y"], ["r"])], [], "which nothing makes"),
     "boolean": ([N("Less", ["x", "x"], ["r"])], [], "expects a float tensor"),
 }  # fmt: skip
@@ -480,6 +514,81 @@ def test_modifiers_that_no_region_can_be(name: str) -> None:
     with pytest.raises(attn.CompileError, match=message) as e:
         run_flex(x, x, x, score_mod=modifier(nodes, constants))
     assert "score_mod of node 'flex'" in str(e.value)
+
+
+TENSOR, GRAPH = onnx.numpy_helper.from_array(np.ones(1, F)), helper.make_graph([], "g", [], [])
+#: Nodes that are refused before there are arrays: (node, error), the input and the result x and r.
+BAD_NODES = {
+    "MatMul": (N("MatMul", ["x", "x"], ["r"]), r"\(MatMul\) expects an op .* but got MatMul"),
+    "Clip-6": (N("Clip", ["x"], ["r"], min=-0.1, max=0.1), "expects no attribute, but got 'max'"),
+    "nonsense": (N("Add", ["x", "x"], ["r"], nonsense=3), "expects no attribute, but got 'nonsense'"),
+    "string_axis": (N("Gather", ["x", "x"], ["r"], axis=b"x"), "attribute axis to be an integer, but got a string"),
+    "float_start": (N("Shape", ["x"], ["r"], start=1.0), "attribute start to be an integer, but got a float"),
+    "no_to": (N("Cast", ["x"], ["r"]), "expects attribute to, but got none"),
+    "to_string": (N("Cast", ["x"], ["r"], to=8), r"one of 1 \(f32\), .*, but got 8"),
+    "left_out": (N("Max", ["x", ""], ["r"]), r"none of them left out, but got \['x', ''\]"),
+    "two_outputs": (N("Abs", ["x"], ["r", "q"]), "expects one output with a name"),
+    "no_value": (N("Constant", [], ["r"]), "one attribute, its value, but got none"),
+    "two_values": (N("Constant", [], ["r"], value_int=1, value_float=1.0), "but got value_float, value_int"),
+    "strings": (N("Constant", [], ["r"], value_strings=["a"]), "but got 'value_strings'"),
+    "no_inputs": (N("Concat", [], ["r"], axis=0), "expects 1 to 64 inputs"),
+    **{f"to_{n}": (N("Cast", ["x"], ["r"], to=v), "attribute to to be an integer, but got a")
+       for n, v in (("list", [1]), ("tensor", TENSOR), ("graph", GRAPH))},
+    **{f"allowzero_{n}": (N("Reshape", ["x", "x"], ["r"], allowzero=v), "allowzero to be an integer, but got a")
+       for n, v in (("float", 1.0), ("bytes", b"1"), ("tensor", TENSOR))},
+    **{f"{n}_of_{of}": (N("Constant", [], ["r"], **{n: v}), f"attribute {n} to be .*, but got a")
+       for n in ("value_int", "value_ints", "value_float", "value_floats", "value")
+       for of, v in (("bytes", b"x"), ("strings", ["x"]), ("graph", GRAPH))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NODES)
+def test_modifiers_are_checked_at_load(name: str) -> None:
+    node, message = BAD_NODES[name]
+    model = model_of([flex(prob_mod=modifier([node]))], QKV, ["Y"], preview=True)
+    with pytest.raises(attn.CompileError, match=f"^prob_mod of node 'flex' .*{message}"):
+        attn.onnx.load(model)
+
+
+@pytest.mark.parametrize("name", [n for n, (node, _) in BAD_NODES.items() if node.op_type in ("Constant", "Concat")])
+def test_so_are_nodes_outside(name: str) -> None:
+    node, message = BAD_NODES[name]
+    with pytest.raises(attn.CompileError, match=message):
+        attn.onnx.load(model_of([node], [], ["r"]))
+
+
+@pytest.mark.parametrize("opset", [6, 14, 999])
+def test_modifiers_are_of_a_known_opset(opset: int) -> None:
+    model = model_of([flex(score_mod=modifier([N("Clip", ["x"], ["r"])]))], QKV, ["Y"], opset, preview=True)
+    with pytest.raises(attn.CompileError, match=f"an opset from 15, .*, but got {opset}"):
+        attn.onnx.load(model)
+    model.opset_import.pop(0)
+    with pytest.raises(attn.CompileError, match="its domain 'ai.onnx' in opset_import"):
+        attn.onnx.load(model)
+
+
+@pytest.mark.parametrize(
+    ("declared", "precision", "q"),
+    [(INT64, None, F), (TensorProto.FLOAT16, None, F), (FLOAT, TensorProto.DOUBLE, F), (FLOAT, None, np.float64)],
+)
+def test_modifiers_are_of_the_type_of_the_scores(declared: int, precision: int | None, q: type) -> None:
+    x = np.ones((1, 1, 2, 8), q)
+    more = {} if precision is None else {"softmax_precision": precision}
+    with pytest.raises(attn.CompileError, match="score_mod of .* expects an input and an output of f"):
+        run_flex(x, x, x, score_mod=modifier([N("Neg", ["x"], ["r"])], dtype=declared), **more)
+
+
+def test_constants_are_folded_in_their_types() -> None:
+    import ml_dtypes
+
+    bf16 = ml_dtypes.bfloat16
+    nodes = [N("Div", ["a", "b"], ["half"]), N("Cast", ["half"], ["f"], to=FLOAT), N("Mul", ["x", "f"], ["y"]),
+             N("Div", ["m", "two"], ["n"]), N("Cast", ["n"], ["g"], to=FLOAT), N("Sub", ["y", "g"], ["r"])]  # fmt: skip
+    numbers = [("a", np.ones((1, 1), bf16)), ("b", np.full((1, 1), 2, bf16)), ("m", np.int64(-7)), ("two", np.int64(2))]
+    model = attn.onnx.load(model_of([flex(score_mod=modifier(nodes, numbers))], QKV, ["Y"], preview=True))
+    x = np.ones((1, 1, 2, 8), F)
+    text = model.mlir(x, x, x)
+    assert "arith.constant 0.5 : f32" in text and "arith.constant -3.0 : f32" in text
 
 
 # ---- refusals --------------------------------------------------------------------------
@@ -500,7 +609,7 @@ REFUSED_NODES = {
     "window -2": (dict(left_window_size=-2), {}, "left_window_size from -1"),
     "precision": (dict(softmax_precision=7), {}, "softmax_precision to be one of"),
     "unknown attribute": (dict(dropout=0.5), {}, "but got 'dropout'"),
-    "float causal": (dict(is_causal=1.0), {}, "is_causal to be an integer, but got float"),
+    "float causal": (dict(is_causal=1.0), {}, "is_causal to be an integer, but got a float"),
     "window before 25": (dict(left_window_size=1), dict(opset=24), "but got 'left_window_size'"),
     "old opset": ({}, dict(opset=22), "from 23, which brought Attention"),
     "new opset": ({}, dict(opset=999), "the newest that is known here"),
@@ -515,7 +624,6 @@ def test_refused_at_load(name: str) -> None:
     assert "node 'att' (Attention)" in str(e.value)
 
 
-F = np.float32
 REFUSED_ARRAYS = {
     "batch": ({"K": (2, 1, 4, 8)}, {}, "K to have Q's batch size 1, but got 2"),
     "head dim": ({"K": (1, 1, 4, 7)}, {}, "K to have Q's head dim 8, but got 7"),
@@ -642,6 +750,7 @@ HOSTILE = {
     "cycle": (lambda m: m.graph.node[0].input.__setitem__(0, "Y"), "a cycle"),
     "no outputs": (lambda m: m.graph.ClearField("output"), "expects outputs, but got none"),
     "another output": (_rename("output", 0, "Z"), "outputs that a node makes, but got 'Z'"),
+    "seventy axes": (_dims(*[1] * 70), "at most 8 axes, but got 70"),
     "absurd dims": (_dims(1 << 40, 1 << 40), "expects sizes from 0 to 2147483647"),
     "many elements": (_dims(1 << 20, 1 << 20), "as many elements, but got"),
     "negative dims": (_dims(-4, -4), "expects sizes from 0"),
@@ -682,6 +791,27 @@ def test_deep_bytes_are_refused() -> None:
         attn.onnx.load(field(7, graph))
 
 
+@pytest.mark.parametrize("text", [b"Q", b"Y", b"att", b"Attention", b"scale"])
+def test_names_are_text(text: bytes) -> None:
+    """Protobuf gives names that are not UTF-8 as bytes, which meet strings all over."""
+    data = model_of([attention(scale=0.5)], QKV, ["Y"]).SerializeToString()
+    broken = data.replace(text, b"\xff" * len(text))
+    for model in (broken, onnx.ModelProto.FromString(broken)):
+        with pytest.raises(attn.CompileError, match="expects text in UTF-8, but got b'.*xff' as onnx"):
+            attn.onnx.load(model)
+
+
+@pytest.mark.parametrize("data", [{"raw_data": b"\2\4\0\0" * 4}, {"int32_data": [2, 256, 0, 0] * 4}, {}])
+def test_any_byte_but_zero_is_true(data: dict[str, object], tmp_path: pathlib.Path) -> None:
+    tensor = TensorProto(name="m", data_type=BOOL, dims=[4, 4], **data)
+    if not data:
+        (tmp_path / "w").write_bytes(b"\2\4\0\0" * 4)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="w")
+    array = _read.array_of(tensor, "m", _read.Source(str(tmp_path), True))
+    np.testing.assert_array_equal(array.view(np.uint8), [[1, 1, 0, 0]] * 4)
+
+
 def external(location: str, **more: str) -> onnx.ModelProto:
     model = good_model()
     tensor = model.graph.initializer[0]
@@ -711,7 +841,7 @@ def test_external_data(tmp_path: pathlib.Path) -> None:
     for location, message in (
         ("../secret", "in the model's folder, but got '../secret'"), ("link", "in the model's folder"),
         (str(tmp_path / "secret"), "in the model's folder"), ("", "in the model's folder"),
-        (".", "in the model's folder"), ("missing", "which is none"),
+        (".", "in the model's folder"), ("weights.bin\0x", "in the model's folder"), ("missing", "which is none"),
         ("weights.bin", "but got 64 at offset 99"),
     ):  # fmt: skip
         with pytest.raises(attn.CompileError, match=message):
@@ -730,8 +860,9 @@ def test_not_a_model(tmp_path: pathlib.Path) -> None:
         attn.onnx.load(3)
     with pytest.raises(attn.ResourceError, match="No such file"):
         attn.onnx.load(tmp_path / "none.onnx")
-    with pytest.raises(attn.ResourceError):
-        attn.onnx.load(tmp_path)
+    for path in (tmp_path, "a\0b"):
+        with pytest.raises(attn.ResourceError, match="expects a file that it can read"):
+            attn.onnx.load(path)
     with pytest.raises(attn.CompileError):
         attn.onnx.load(b"")
 

@@ -16,14 +16,16 @@ from ..errors import CompileError, ShapeError
 from ..ir import FLOATS
 from . import _mods
 from ._program import Builder, Value
-from ._read import DTYPES, Node, checked_attributes
+from ._read import DTYPES, Graph, Kind, Node, Source, check_attributes
 
 _KINDS_23 = {
-    "is_causal": int, "scale": float, "softcap": float, "q_num_heads": int, "kv_num_heads": int,
-    "qk_matmul_output_mode": int, "softmax_precision": int,
+    "is_causal": Kind.INT, "scale": Kind.FLOAT, "softcap": Kind.FLOAT, "q_num_heads": Kind.INT,
+    "kv_num_heads": Kind.INT, "qk_matmul_output_mode": Kind.INT, "softmax_precision": Kind.INT,
 }  # fmt: skip
-_KINDS_25 = {**_KINDS_23, "left_window_size": int, "right_window_size": int}
-_KINDS_FLEX = {"scale": float, "softmax_precision": int, "score_mod": object, "prob_mod": object}
+_KINDS_25 = {**_KINDS_23, "left_window_size": Kind.INT, "right_window_size": Kind.INT}
+_KINDS_FLEX = {"scale": Kind.FLOAT, "softmax_precision": Kind.INT,
+               "score_mod": Kind.GRAPH, "prob_mod": Kind.GRAPH}  # fmt: skip
+_MODIFIERS = ("score_mod", "prob_mod")
 
 #: qk_matmul_output_mode by what it means.
 MODES = ("product", "softcapped", "score", "weight")
@@ -56,7 +58,7 @@ def _inputs(node: Node, least: int, most: int, outputs: int) -> None:
 
 def check_attention(node: Node, opset: int) -> None:
     """What can be said about an Attention node before there are arrays."""
-    checked_attributes(node, _KINDS_25 if opset >= 25 else _KINDS_23)
+    check_attributes(node, _KINDS_25 if opset >= 25 else _KINDS_23)
     _inputs(node, 3, 7 if opset >= 24 else 6, 4)
     _number(node, "is_causal", 0, 1, 0)
     _number(node, "qk_matmul_output_mode", 0, 3, 0)
@@ -83,18 +85,40 @@ def check_attention(node: Node, opset: int) -> None:
         )
 
 
-def check_flex(node: Node, opset: int) -> None:
-    """What can be said about a FlexAttention node before there are arrays."""
-    checked_attributes(node, _KINDS_FLEX)
+def checked_flex(
+    node: Node, constants: Mapping[str, Any], versions: Mapping[str, int], source: Source
+) -> Node:
+    """What can be said about a FlexAttention node before there are arrays; its modifiers read."""
+    check_attributes(node, _KINDS_FLEX)
     _inputs(node, 3, 3, 1)
     _number(node, "scale", 0, 1e30, None)
     _check_precision(node)
-    for name in ("score_mod", "prob_mod"):
-        if name in node.attributes and not hasattr(node.attributes[name], "node"):
-            raise CompileError(
-                f"{node.label} expects attribute {name} to be a graph, but got "
-                f"{type(node.attributes[name]).__name__}"
-            )
+    graphs = {
+        name: _mods.read(
+            node.attributes[name], _modifier_label(node, name), constants, versions, source
+        )
+        for name in _MODIFIERS
+        if name in node.attributes
+    }
+    for name, graph in graphs.items():
+        _check_modifier_type(node, name, graph, ("f32", "f64"))
+    return node._replace(attributes={**node.attributes, **graphs})
+
+
+def _modifier_label(node: Node, name: str) -> str:
+    return f"{name} of {node.label}"
+
+
+def _check_modifier_type(node: Node, name: str, graph: Graph, otherwise: Sequence[str]) -> None:
+    """Input and output are of softmax_precision, or of what takes its place when it is left out."""
+    given = DTYPES.get(node.attributes.get("softmax_precision", 0))
+    want = otherwise if given is None else (given,)
+    have, made = graph.inputs[0].dtype, graph.types[0]
+    if have not in want or made not in (have, None):
+        raise CompileError(
+            f"{_modifier_label(node, name)} expects an input and an output of {' or '.join(want)}, as "
+            f"softmax_precision has it, but got {have} and {made or 'no type'}"
+        )
 
 
 def _check_precision(node: Node) -> None:
@@ -389,10 +413,9 @@ def _lengths(
 
 
 def import_flex(
-    b: Builder, node: Node, inputs: Sequence[Value | None], constants: Mapping[str, Any],
-    source: Any,
-) -> list[Value | None]:  # fmt: skip
-    """FlexAttention-1."""
+    b: Builder, node: Node, inputs: Sequence[Value | None], constants: Mapping[str, Any]
+) -> list[Value | None]:
+    """FlexAttention-1, its modifiers as `checked_flex` leaves them."""
     q, k, v = inputs
     assert q is not None and k is not None and v is not None
     if q.rank != 4:
@@ -405,11 +428,14 @@ def import_flex(
     settings: dict[str, Any] = {}
     captures: list[Any] = []
     align = None
-    for name in ("score_mod", "prob_mod"):
+    for name in _MODIFIERS:
         graph = node.attributes.get(name)
         if graph is None:
             continue
-        region = _mods.region_of(graph, name, node.label, shape, state, constants, source)
+        _check_modifier_type(node, name, graph, ("f64" if q.dtype == "f64" else "f32",))
+        region = _mods.region_of(
+            graph, name, _modifier_label(node, name), shape, state, constants
+        )
         if region.trivial:
             continue
         settings[name] = (region, range(len(captures), len(captures) + len(region.captures)))

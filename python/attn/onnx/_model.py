@@ -12,17 +12,26 @@ from .. import _runtime, compiler
 from ..compiler import Options, Plan, Program
 from ..errors import CompileError, ShapeError
 from ..functions import ArraySpec
+from ..ir import FLOATS
 from ..tracing import is_array
 from . import _attention
 from ._program import Builder, Value
 from ._read import (
+    CONCAT,
+    CONSTANT,
+    DTYPES,
+    Form,
     Graph,
     Input,
     Node,
     Source,
-    array_of,
-    checked_attributes,
+    cast_form,
+    check_opset,
+    check_text,
+    checked_node,
+    constant_of,
     library,
+    opset_of,
     opsets,
     parse,
     read_graph,
@@ -41,50 +50,33 @@ _MOST_PROGRAMS = 1024
 _UNARY = {"Neg": "arith.negf", "Abs": "math.absf", "Exp": "math.exp", "Tanh": "math.tanh",
           "Sqrt": "math.sqrt", "Erf": "math.erf"}  # fmt: skip
 _BINARY = {"Add": "arith.addf", "Sub": "arith.subf", "Mul": "arith.mulf", "Div": "arith.divf"}
-_OTHERS = (*_UNARY, *_BINARY, "Cast", "Concat", "Constant", "Identity")
+#: What a Cast may make, by ONNX's number of it.
+_CASTS = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}
+_OTHERS = {
+    **dict.fromkeys((*_UNARY, "Identity"), Form(1, 1)), **dict.fromkeys(_BINARY, Form(2, 2)),
+    "Cast": cast_form(_CASTS), "Concat": CONCAT, "Constant": CONSTANT,
+}  # fmt: skip
 _OUTSIDE = ("Attention", "FlexAttention", *_OTHERS)
 
 
-def _check_node(node: Node, versions: Mapping[str, int], source: Source) -> None:
-    """Refuses what cannot be compiled, before there are arrays."""
+def _checked(node: Node, graph: Graph, versions: Mapping[str, int], source: Source) -> Node:
+    """Refuses what cannot be compiled, before there are arrays; reads what is inside the node."""
     name = f"{node.domain}::{node.op}" if node.domain else node.op
-    if node.domain not in versions:
-        raise CompileError(
-            f"{node.label} expects its domain {node.domain or 'ai.onnx'!r} in opset_import, but got "
-            f"{', '.join(repr(d or 'ai.onnx') for d in versions)}"
-        )
-    opset = versions[node.domain]
+    opset = opset_of(node.label, node.domain, versions)
     if (node.domain, node.op) == ("", "Attention"):
-        newest = int(library().defs.onnx_opset_version())
-        if not 23 <= opset <= max(newest, 25):
-            raise CompileError(
-                f"{node.label} expects an opset from 23, which brought Attention, to "
-                f"{max(newest, 25)}, the newest that is known here, but got {opset}"
-            )
+        check_opset(node.label, opset, 23, "which brought Attention")
         _attention.check_attention(node, opset)
-    elif (node.domain, node.op) == (PREVIEW, "FlexAttention"):
+        return node
+    if (node.domain, node.op) == (PREVIEW, "FlexAttention"):
         if opset != 1:
             raise CompileError(f"{node.label} expects version 1 of {PREVIEW}, but got {opset}")
-        _attention.check_flex(node, opset)
-    elif not node.domain and node.op in _OTHERS:
-        inputs = {**dict.fromkeys(_UNARY, 1), **dict.fromkeys(_BINARY, 2), "Cast": 1, "Identity": 1,
-                  "Constant": 0}.get(node.op, len(node.inputs))  # fmt: skip
-        if len(node.inputs) != inputs or "" in node.inputs or len(node.outputs) != 1:
-            raise CompileError(
-                f"{node.label} expects {inputs} inputs and 1 output, but got {len(node.inputs)} and "
-                f"{len(node.outputs)}"
-            )
-        if node.op == "Cast":
-            checked_attributes(node, {"to": int, "saturate": int}, ["to"])
-        elif node.op == "Concat":
-            checked_attributes(node, {"axis": int}, ["axis"])
-        elif node.op != "Constant":
-            checked_attributes(node, {})
-    else:
+        return _attention.checked_flex(node, graph.constants, versions, source)
+    if node.domain or node.op not in _OTHERS:
         raise CompileError(
             f"{node.label} expects one of the ops that attn compiles ({', '.join(_OUTSIDE)}), but "
             f"got {name}; export the attention as a model of its own and run the rest elsewhere"
         )
+    return checked_node(node, _OTHERS[node.op], versions, source)
 
 
 # ---- programs ---------------------------------------------------------------------------
@@ -161,22 +153,18 @@ class _Writer:
         if node.op == "Attention":
             return self.attention(node, inputs)
         if node.op == "FlexAttention":
-            return _attention.import_flex(
-                b, node, inputs, self.model._graph.constants, self.model._source
-            )
+            return _attention.import_flex(b, node, inputs, self.model._graph.constants)
         if node.op == "Constant":
-            return [self.constant(node.outputs[0], self.model._constant(node))]
+            return [self.constant(node.outputs[0], constant_of(node))]
         given = [v for v in inputs if v is not None]
         if node.op == "Identity":
             return given
         if node.op == "Cast":
-            dtype = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}.get(node.attributes["to"])
-            if dtype is None or given[0].dtype not in ("f32", "f16", "f64", "bf16"):
+            if given[0].dtype not in FLOATS:
                 raise ShapeError(
-                    f"{node.label} expects to cast between float, float16, bfloat16 and double, but "
-                    f"got {given[0].dtype} to type number {node.attributes['to']}"
+                    f"{node.label} expects a float tensor to cast, but got {given[0]}"
                 )
-            return [b.cast(given[0], dtype)]
+            return [b.cast(given[0], _CASTS[node.attributes["to"]])]
         if node.op == "Concat":
             rank, axis = given[0].rank, node.attributes["axis"]
             if not -rank <= axis < rank or any(v.rank != rank for v in given):
@@ -221,14 +209,11 @@ class Model:
     """
 
     def __init__(self, graph: Graph, versions: Mapping[str, int], source: Source) -> None:
-        self._graph = graph
+        self._graph = graph._replace(
+            nodes=tuple(_checked(node, graph, versions, source) for node in graph.nodes)
+        )
         self.opsets = dict(versions)
-        self._source = source
         self._bound: dict[Any, tuple[_Bound, Program | None]] = {}
-        for node in graph.nodes:
-            _check_node(node, versions, source)
-            if node.op == "Constant":
-                self._constant(node)
 
     def __repr__(self) -> str:
         return (
@@ -245,18 +230,6 @@ class Model:
     def outputs(self) -> list[str]:
         """The outputs' names."""
         return list(self._graph.outputs)
-
-    def _constant(self, node: Node) -> Any:
-        import numpy as np
-
-        found = [(n, v) for n, v in node.attributes.items() if n.startswith("value")]
-        if len(found) == 1 and found[0][0] == "value" and hasattr(found[0][1], "data_type"):
-            return array_of(found[0][1], node.label, self._source)
-        kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32,
-                 "value_floats": np.float32}  # fmt: skip
-        if len(found) != 1 or found[0][0] not in kinds:
-            raise CompileError(f"{node.label} expects one value, a tensor or numbers, but got none")
-        return np.array(found[0][1], kinds[found[0][0]])
 
     # ---- arguments -------------------------------------------------------------------
 
@@ -433,7 +406,10 @@ def _taken(x: Any) -> Any:
     if isinstance(x, (np.ndarray, _runtime.Tensor)) or is_array(x):
         return x
     if isinstance(x, (list, tuple, int, float, bool, np.generic)):
-        return np.asarray(x)
+        try:
+            return np.asarray(x)
+        except ValueError as e:  # lists of different lengths
+            raise ShapeError(f"the model expects arrays, but got a list that is none: {e}") from e
     raise ShapeError(f"the model expects arrays, but got {type(x).__name__}")
 
 
@@ -499,32 +475,36 @@ def run_node(
         node = proto
     if not isinstance(node, onnx.NodeProto):
         raise CompileError(f"run_node expects an onnx.NodeProto, but got {type(node).__name__}")
+    check_text(node)
     names = [n for n in node.input if n]
-    arrays = [_taken(x) for x in inputs]
-    if len(names) != len(arrays):
+    if len(names) != len(inputs):
         raise ShapeError(
-            f"run_node expects an array for each of {', '.join(names)}, but got {len(arrays)}"
+            f"run_node expects an array for each of {', '.join(names)}, but got {len(inputs)}"
         )
-    ours = {v: k for k, v in _DTYPE_NUMBERS.items()}
-    values = []
-    for name, x in zip(names, arrays):
-        if name not in {v.name for v in values}:
-            values.append(
-                onnx.helper.make_tensor_value_info(name, ours[_runtime.tensor(x).dtype], None)
+    feeds: dict[str, Any] = {}
+    for name, x in zip(names, inputs):
+        if feeds.setdefault(name, x) is not x:
+            raise ShapeError(
+                f"run_node expects one array for {name!r}, which the node names more than once, but "
+                "got two"
             )
+    feeds = {name: _taken(x) for name, x in feeds.items()}
+    numbers = {dtype: number for number, dtype in DTYPES.items()}
+    values = [
+        onnx.helper.make_tensor_value_info(name, numbers[_runtime.tensor(x).dtype], None)
+        for name, x in feeds.items()
+    ]
     made = [onnx.ValueInfoProto(name=n) for n in node.output if n]
-    if opset_version is None:
-        opset_version = 1 if node.domain == PREVIEW else min(int(onnx.defs.onnx_opset_version()), 25)
+    # Modifiers hold nodes of ONNX's own domain, whatever that of the node around them.
+    versions = {"": min(int(onnx.defs.onnx_opset_version()), 25), PREVIEW: 1}
+    if opset_version is not None:
+        versions["" if node.domain == "ai.onnx" else node.domain] = opset_version
     graph = onnx.helper.make_graph([node], "node", values, made)
     model = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset_version)]
+        graph, opset_imports=[onnx.helper.make_opsetid(*entry) for entry in versions.items()]
     )
-    feeds = dict(zip(names, arrays))
     results = load(model)(**feeds)
     return tuple(results[n] for n in node.output if n)
-
-
-_DTYPE_NUMBERS = {1: "f32", 9: "i1", 7: "i64", 6: "i32", 3: "i8", 10: "f16", 11: "f64", 16: "bf16"}
 
 
 def describe(path: str | os.PathLike[str], external_data: bool = False) -> str:

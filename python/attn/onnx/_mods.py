@@ -11,9 +11,12 @@ element there, and the graph's result is asked for the element [b, h, i, j]:
     Reshape to [1, 1, L, 1]          at [_, _, i, _]  its operand at [i]
     GreaterOrEqual of that and ...   at [b, h, i, j]  i >= j
 
-What follows from shapes alone is computed here, with numpy. Integers are 64 bits
-wide in ONNX and 32 in a region: each carries the range it can take for the sizes
-at hand, and one that may leave 32 bits is refused.
+What follows from shapes alone is computed here, with numpy, in the types that ONNX
+gives it. Integers are 64 bits wide in ONNX and 32 in a region: each carries the range
+it can take for the sizes at hand, and one that may leave 32 bits is refused.
+
+Whoever wrote a graph may have meant harm: few nodes can ask for many elements. So the
+constants made here and the steps of a region are counted, and end at a bound.
 """
 
 from __future__ import annotations
@@ -23,13 +26,31 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ..errors import CompileError
 from ..tracing import constant_text
-from ._read import Graph, Node, Source, array_of, read_graph
+from ._read import (
+    CONCAT,
+    CONSTANT,
+    LARGEST_RANK,
+    Form,
+    Graph,
+    Kind,
+    Node,
+    Source,
+    cast_form,
+    checked_node,
+    constant_of,
+    library,
+    read_graph,
+)
 
 _INT32 = (-(1 << 31), (1 << 31) - 1)
-#: Steps of one graph; far beyond what a modifier does.
+#: Nodes of one graph; far beyond what a modifier does.
 _MOST_NODES = 4096
-#: Elements of a constant that is computed here.
-_MOST_ELEMENTS = 1 << 24
+#: Elements that the tensors of one graph are asked for; each takes a step or two of the region.
+_MOST_STEPS = 1024
+#: How many of these one read of a table counts as: what it takes in a compilation.
+_READ_STEPS = 16
+#: Elements of the constants that are computed here, all of one graph's together.
+_MOST_ELEMENTS = 1 << 26
 
 
 class Scalar(NamedTuple):
@@ -128,19 +149,33 @@ class Lazy:
     """A tensor as a function from an index to its element. `kind` is f, i or b."""
 
     def __init__(
-        self, kind: str, shape: tuple[int, ...], make: Callable[[Sequence[Scalar]], Scalar]
-    ) -> None:
+        self, importer: _Importer, kind: str, shape: Sequence[int],
+        make: Callable[[Sequence[Scalar]], Scalar], weight: int = 1,
+    ) -> None:  # fmt: skip
         self.kind = kind
-        self.shape = shape
+        self.shape = importer.ranked(shape)
         self._make = make
+        self._weight = weight
+        self._importer = importer
+        #: The node that it comes from, which errors name whoever asks.
+        self._label = importer.label
         #: An element is made once, however many paths lead to it.
         self._made: dict[tuple[int, ...], Scalar] = {}
 
     def at(self, index: Sequence[Scalar]) -> Scalar:
         key = tuple(n.id for n in index)
         if key not in self._made:
+            m, asking = self._importer, self._importer.label
+            m.label = self._label
+            m.count(self._weight)
             self._made[key] = self._make(index)
+            m.label = asking
         return self._made[key]
+
+
+def _kind_of(array: Any) -> str:
+    """`Lazy.kind` of an array. bfloat16 is no float to numpy: its kind is that of raw bytes."""
+    return {"b": "b", "i": "i"}.get(array.dtype.kind, "f")
 
 
 def dtype_of(array: Any) -> str:
@@ -151,10 +186,42 @@ def dtype_of(array: Any) -> str:
 class _Importer:
     """One subgraph."""
 
-    def __init__(self, region: Region, label: str, outer: Mapping[str, Any]) -> None:
+    def __init__(self, region: Region, where: str, outer: Mapping[str, Any]) -> None:
         self.region = region
-        self.label = label
+        #: How errors call the graph, and the node at hand.
+        self.where = self.label = where
         self.values: dict[str, Any] = dict(outer)  # numpy arrays and Lazy
+        self._steps = 0
+        self._elements = 0
+        #: Tensors of constants, by the array's id; the array is kept, so the id is its own.
+        self._tensors: dict[int, tuple[Any, Lazy]] = {}
+
+    # ---- bounds ---------------------------------------------------------------------
+
+    def count(self, steps: int) -> None:
+        """Paths through a graph can be exponentially many; each that differs makes its steps."""
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise CompileError(
+                f"{self.label} expects a modifier of at most {_MOST_STEPS} steps, a read of a table "
+                f"counted as {_READ_STEPS}, but got more"
+            )
+
+    def room(self, shape: Sequence[int]) -> None:
+        """A few small constants must not make a huge one."""
+        self._elements += math.prod(shape)
+        if self._elements > _MOST_ELEMENTS:
+            raise CompileError(
+                f"{self.label} expects constants of at most {_MOST_ELEMENTS} elements in all, but got "
+                f"{self._elements} with {list(shape)}"
+            )
+
+    def ranked(self, shape: Sequence[int]) -> tuple[int, ...]:
+        if len(shape) > LARGEST_RANK:
+            raise CompileError(
+                f"{self.label} expects tensors of at most {LARGEST_RANK} axes, but got {len(shape)}"
+            )
+        return tuple(shape)
 
     # ---- tensors --------------------------------------------------------------------
 
@@ -162,32 +229,36 @@ class _Importer:
         """A constant array as a tensor: a number, or a captured tensor that is read."""
         if isinstance(value, Lazy):
             return value
+        if id(value) not in self._tensors:
+            self._tensors[id(value)] = value, self._tensor(value)
+        return self._tensors[id(value)][1]
+
+    def _tensor(self, array: Any) -> Lazy:
         import numpy as np
 
-        array = np.asarray(value)
-        region = self.region
-        kind = {"b": "b", "i": "i"}.get(array.dtype.kind, "f")
-        if kind == "i" and array.size and not (
-            _INT32[0] <= int(array.min()) and int(array.max()) <= _INT32[1]
-        ):
-            raise CompileError(
-                f"{self.label} expects integers of 32 bits, but got constants from {array.min()} "
-                f"to {array.max()}"
-            )
+        region, kind = self.region, _kind_of(array)
+        bounds = (-math.inf, math.inf)
+        if kind == "i" and array.size:
+            bounds = float(array.min()), float(array.max())
+            if not (_INT32[0] <= bounds[0] and bounds[1] <= _INT32[1]):
+                raise CompileError(
+                    f"{self.label} expects integers of 32 bits, but got constants from {array.min()} "
+                    f"to {array.max()}"
+                )
         type_ = {"b": "i1", "i": "i32", "f": region.state}[kind]
+        dtype = np.dtype({"i1": "bool", "i32": "int32", "f32": "float32", "f64": "float64"}[type_])
+        if array.dtype != dtype:
+            self.room(array.shape)
+        with np.errstate(over="ignore"):  # what no f32 holds is an infinity, as in a Cast
+            stored = np.ascontiguousarray(array.astype(dtype, copy=False))
         if array.size == 1:
-            number = array.reshape(()).item()
-            return Lazy(kind, array.shape, lambda at: region.constant(number, type_))
-        as_numpy = {"i1": np.bool_, "i32": np.int32, "f32": np.float32, "f64": np.float64}[type_]
-        stored = np.ascontiguousarray(array.astype(as_numpy))
-        bounds = (float(array.min()), float(array.max())) if kind == "i" and array.size else (
-            -math.inf, math.inf
-        )  # fmt: skip
+            number = stored.item()
+            return Lazy(self, kind, array.shape, lambda at: region.constant(number, type_))
 
         def read(at: Sequence[Scalar]) -> Scalar:
             return region.add("attn.load", at, type_, region.capture(stored), bounds)
 
-        return Lazy(kind, array.shape, read)
+        return Lazy(self, kind, array.shape, read, _READ_STEPS)
 
     def broadcast(self, tensor: Lazy, at: Sequence[Scalar]) -> Scalar:
         """The element of a tensor that broadcasts from the right to where `at` points."""
@@ -195,23 +266,24 @@ class _Importer:
         zero = self.region.constant(0, "i32")
         return tensor.at([zero if size == 1 else n for n, size in zip(index, tensor.shape)])
 
-    def shape_of(self, tensors: Sequence[Lazy]) -> tuple[int, ...]:
-        import numpy as np
-
-        try:
-            return tuple(np.broadcast_shapes(*(t.shape for t in tensors)))
-        except ValueError:
+    def shape_of(self, *shapes: Sequence[int]) -> tuple[int, ...]:
+        """What shapes broadcast to."""
+        rank = max(map(len, shapes))
+        axes = zip(*([1] * (rank - len(s)) + [*s] for s in shapes))
+        sizes = [{*axis} - {1} or {1} for axis in axes]
+        if any(len(s) > 1 for s in sizes):
             raise CompileError(
                 f"{self.label} expects shapes that broadcast, but got "
-                f"{' and '.join(str(list(t.shape)) for t in tensors)}"
-            ) from None
+                f"{' and '.join(str([*s]) for s in shapes)}"
+            )
+        return tuple(s.pop() for s in sizes)
 
     def each(
         self, kind: str, tensors: Sequence[Lazy], make: Callable[..., Scalar]
     ) -> Lazy:
         """A tensor made element by element."""
-        shape = self.shape_of(tensors)
-        return Lazy(kind, shape, lambda at: make(*(self.broadcast(t, at) for t in tensors)))
+        shape = self.shape_of(*(t.shape for t in tensors))
+        return Lazy(self, kind, shape, lambda at: make(*(self.broadcast(t, at) for t in tensors)))
 
     def integer(self, op: str, args: Sequence[Scalar], low: float, high: float) -> Scalar:
         """An i32, which it has to fit."""
@@ -229,40 +301,29 @@ class _Importer:
         self.values[graph.inputs[0].name] = number
         for node in graph.nodes:
             self.label = node.label
-            if any(not name for name in node.inputs) and node.op not in ("Clip",):
-                raise CompileError(f"{self.label} expects every input, but got an empty one")
-            if node.domain or node.op not in _OPS:
-                known = ", ".join(sorted(_OPS))
-                raise CompileError(
-                    f"{self.label} expects an op that works element by element or on shapes "
-                    f"({known}), but got {node.domain + '::' if node.domain else ''}{node.op}"
-                )
-            if len(node.outputs) != 1:
-                raise CompileError(
-                    f"{self.label} expects one output, but got {len(node.outputs)}"
-                )
             inputs = [self.values[name] if name else None for name in node.inputs]
-            least, most = _OPS[node.op][0]
-            if not least <= len(inputs) <= most:
-                raise CompileError(
-                    f"{self.label} expects {least} to {most} inputs, but got {len(inputs)}"
-                )
             self.values[node.outputs[0]] = _OPS[node.op][1](self, node, inputs)
         self.label = self.where
         return self.lazy(self.values[graph.outputs[0]])
 
-    where = ""
-
     def concrete(self, value: Any, what: str) -> Any:
         """A value that follows from shapes and constants."""
-        import numpy as np
-
         if isinstance(value, Lazy):
             raise CompileError(
                 f"{self.label} expects {what} that follows from shapes and constants, but got one "
                 "that is computed"
             )
-        return np.asarray(value)
+        return value
+
+    def integers(self, value: Any, what: str, most: int = LARGEST_RANK) -> list[int]:
+        """Concrete integers: a shape, axes, or a bound."""
+        array = self.concrete(value, what)
+        if array.dtype.kind != "i" or array.size > most:
+            raise CompileError(
+                f"{self.label} expects {what} of at most {most} integers, but got {array.dtype} of "
+                f"shape {list(array.shape)}"
+            )
+        return [int(n) for n in array.reshape(-1)]
 
 
 # ---- ops -----------------------------------------------------------------------------
@@ -320,30 +381,24 @@ def _arithmetic(name: str, float_op: str) -> Any:
     return run
 
 
-def _bound(m: _Importer, shape: Sequence[int]) -> None:
-    """A few small constants must not make a huge one."""
-    if math.prod(shape) > _MOST_ELEMENTS:
-        raise CompileError(
-            f"{m.label} expects constants of at most {_MOST_ELEMENTS} elements, but got {list(shape)}"
-        )
-
-
 def _fold(m: _Importer, name: str, inputs: Sequence[Any]) -> Any:
-    """Arithmetic on constants."""
+    """Arithmetic on constants, in their own type."""
     import numpy as np
 
-    a, b = (np.asarray(x) for x in inputs)
-    _bound(m, m.shape_of([Lazy("i", x.shape, lambda at: m.region.result) for x in (a, b)]))
-    if a.dtype.kind != b.dtype.kind or a.dtype.kind == "b":
+    a, b = inputs
+    if a.dtype != b.dtype or _kind_of(a) == "b":
         raise CompileError(f"{m.label} expects numbers of one type, but got {a.dtype} and {b.dtype}")
+    m.room(m.shape_of(a.shape, b.shape))
     with np.errstate(all="ignore"):
         if name != "Div":
             return {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}[name](a, b)
-        if a.dtype.kind == "f":
+        if _kind_of(a) == "f":
             return a / b
         if (b == 0).any():
             raise CompileError(f"{m.label} expects an integer divisor other than 0, but got 0")
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
+        down = a // b
+        # Towards zero, as ONNX has it.
+        return down + ((down < 0) & (down * b != a)).astype(a.dtype)
 
 
 def _extremum(float_op: str, int_op: str) -> Any:
@@ -432,7 +487,10 @@ def _negate(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
 
     x = inputs[0]
     if not isinstance(x, Lazy):
-        return -np.asarray(x)
+        if _kind_of(x) == "b":
+            raise CompileError(f"{m.label} expects numbers, but got booleans")
+        m.room(x.shape)
+        return -x
     if x.kind == "i":
         return _OPS["Sub"][1](m, node, [np.array(0), x])
     return _float_op("arith.negf")(m, node, [x])
@@ -466,20 +524,18 @@ def _reciprocal(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     return _float_op("arith.divf")(m, node, [np.array(1.0), inputs[0]])
 
 
+#: What a Cast in a modifier may make, by `Lazy.kind`.
+_CAST_KINDS = {1: "f", 10: "f", 11: "f", 16: "f", 6: "i", 7: "i", 9: "b"}
+
+
 def _cast(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     import numpy as np
 
-    to = node.attributes.get("to")
-    # Floats stay in the type of the scores: never narrower than asked.
-    kind = {1: "f", 10: "f", 11: "f", 16: "f", 6: "i", 7: "i", 9: "b"}.get(to)
-    if kind is None:
-        raise CompileError(
-            f"{m.label} expects to cast to float, float16, bfloat16, double, int32, int64 or bool, "
-            f"but got type number {to}"
-        )
+    # Computed floats stay in the type of the scores: never narrower than asked.
+    kind = _CAST_KINDS[node.attributes["to"]]
     x = inputs[0]
     if not isinstance(x, Lazy):
-        return np.asarray(x).astype({"f": np.float64, "i": np.int64, "b": np.bool_}[kind])
+        return _cast_constant(m, node, x)
     region = m.region
     if x.kind == kind:
         return x
@@ -504,20 +560,24 @@ def _cast(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     return m.each("b", [x, zero], make)
 
 
-def _constant(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
+def _cast_constant(m: _Importer, node: Node, x: Any) -> Any:
     import numpy as np
 
-    found = [(n, v) for n, v in node.attributes.items() if n.startswith("value")]
-    if len(found) != 1:
-        raise CompileError(f"{m.label} expects one value, but got {len(found)}")
-    name, value = found[0]
-    if name == "value" and hasattr(value, "data_type"):
-        return array_of(value, m.label, Source(None, False))
-    if name in ("value_int", "value_ints"):
-        return np.array(value, np.int64)
-    if name in ("value_float", "value_floats"):
-        return np.array(value, np.float32)
-    raise CompileError(f"{m.label} expects a tensor or numbers, but got {name}")
+    dtype = library().helper.tensor_dtype_to_np_dtype(node.attributes["to"])
+    m.room(x.shape)
+    if dtype.kind == "i" and _kind_of(x) == "f":
+        most = 2.0 ** (8 * dtype.itemsize - 1)
+        whole = np.trunc(x.astype(np.float64))
+        if not ((-most <= whole) & (whole < most)).all():  # nor is NaN
+            raise CompileError(
+                f"{m.label} expects numbers that fit {dtype}, but got {x.dtype} that do not"
+            )
+    with np.errstate(all="ignore"):
+        return x.astype(dtype)
+
+
+def _constant(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
+    return constant_of(node)
 
 
 def _shape(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
@@ -537,14 +597,14 @@ def _gather(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     if not -len(shape) <= axis < len(shape):
         raise CompileError(f"{m.label} expects an axis of {list(shape)}, but got {axis}")
     axis %= len(shape)
+    made = m.ranked((*shape[:axis], *indices.shape, *shape[axis + 1 :]))
     if not isinstance(data, Lazy) and not isinstance(indices, Lazy):
-        picks = np.asarray(indices)
-        if picks.dtype.kind != "i" or (
-            picks.size and not -shape[axis] <= picks.min() <= picks.max() < shape[axis]
+        if indices.dtype.kind != "i" or (
+            indices.size and not -shape[axis] <= indices.min() <= indices.max() < shape[axis]
         ):
             raise CompileError(f"{m.label} expects indices inside axis {axis} of {list(shape)}")
-        _bound(m, (*shape[:axis], *picks.shape, *shape[axis + 1 :]))
-        return np.take(np.asarray(data), picks, axis)
+        m.room(made)
+        return np.take(data, indices, axis)
     tensor, picked = m.lazy(data), m.lazy(indices)
     if picked.kind != "i":
         raise CompileError(f"{m.label} expects integer indices, but got kind {picked.kind}")
@@ -559,15 +619,17 @@ def _gather(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
             )
         return tensor.at([*index[:axis], where, *index[axis + rank :]])
 
-    return Lazy(tensor.kind, (*shape[:axis], *picked.shape, *shape[axis + 1 :]), at)
+    return Lazy(m, tensor.kind, made, at)
 
 
 def _arange(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
-    start, limit, delta = (m.concrete(x, "bounds").reshape(-1) for x in inputs)
-    if any(x.size != 1 or x.dtype.kind != "i" for x in (start, limit, delta)) or delta[0] == 0:
-        raise CompileError(f"{m.label} expects integers, and a step other than 0")
-    first, step = int(start[0]), int(delta[0])
-    count = max(0, -((first - int(limit[0])) // step))
+    bounds = [m.integers(x, "bounds", 1) for x in inputs]
+    if any(len(b) != 1 for b in bounds) or bounds[2] == [0]:
+        raise CompileError(
+            f"{m.label} expects three integers, the step other than 0, but got {bounds}"
+        )
+    (first,), (limit,), (step,) = bounds
+    count = max(0, -((first - limit) // step))
 
     def at(index: Sequence[Scalar]) -> Scalar:
         n = index[0]
@@ -583,15 +645,13 @@ def _arange(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
             )
         return n
 
-    return Lazy("i", (count,), at)
+    return Lazy(m, "i", (count,), at)
 
 
 def _reshaped(m: _Importer, x: Any, shape: Sequence[int]) -> Any:
     """The same elements in a shape that differs by axes of size 1."""
-    import numpy as np
-
     if not isinstance(x, Lazy):
-        return np.asarray(x).reshape(shape)
+        return x.reshape(m.ranked(shape))
     old = [a for a, size in enumerate(x.shape) if size != 1]
     new = [a for a, size in enumerate(shape) if size != 1]
     if [x.shape[a] for a in old] != [shape[a] for a in new]:
@@ -606,12 +666,12 @@ def _reshaped(m: _Importer, x: Any, shape: Sequence[int]) -> Any:
             where[to] = index[from_]
         return x.at(where)
 
-    return Lazy(x.kind, tuple(shape), at)
+    return Lazy(m, x.kind, shape, at)
 
 
 def _reshape(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     x = inputs[0]
-    shape = [int(n) for n in m.concrete(inputs[1], "a shape").reshape(-1)]
+    shape = m.integers(inputs[1], "a shape")
     if not node.attributes.get("allowzero", 0):
         shape = [x.shape[a] if n == 0 and a < len(x.shape) else n for a, n in enumerate(shape)]
     total, rest = math.prod(x.shape), math.prod(n for n in shape if n != -1)
@@ -624,8 +684,7 @@ def _reshape(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     return _reshaped(m, x, shape)
 
 
-def _axes(m: _Importer, node: Node, inputs: Sequence[Any], rank: int) -> list[int]:
-    given = m.concrete(inputs[1], "axes").reshape(-1).tolist() if len(inputs) > 1 else []
+def _axes(m: _Importer, given: Sequence[int], rank: int) -> list[int]:
     if any(not -rank <= a < rank for a in given) or len({a % rank for a in given}) != len(given):
         raise CompileError(f"{m.label} expects distinct axes of rank {rank}, but got {given}")
     return sorted(a % rank for a in given)
@@ -633,18 +692,18 @@ def _axes(m: _Importer, node: Node, inputs: Sequence[Any], rank: int) -> list[in
 
 def _unsqueeze(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     x = inputs[0]
-    count = m.concrete(inputs[1], "axes").size
+    axes = m.integers(inputs[1], "axes")
     shape = list(x.shape)
-    for a in _axes(m, node, inputs, len(shape) + count):
+    for a in _axes(m, axes, len(shape) + len(axes)):
         shape.insert(a, 1)
     return _reshaped(m, x, shape)
 
 
 def _squeeze(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
-    x = inputs[0]
-    drop = _axes(m, node, inputs, len(x.shape)) if len(inputs) > 1 else [
-        a for a, size in enumerate(x.shape) if size == 1
-    ]  # fmt: skip
+    x, axes = [*inputs, None][:2]
+    drop = [a for a, size in enumerate(x.shape) if size == 1]
+    if axes is not None:
+        drop = _axes(m, m.integers(axes, "axes"), len(x.shape))
     if any(x.shape[a] != 1 for a in drop):
         raise CompileError(f"{m.label} expects to drop axes of size 1, but got {list(x.shape)}")
     return _reshaped(m, x, [size for a, size in enumerate(x.shape) if a not in drop])
@@ -652,11 +711,10 @@ def _squeeze(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
 
 def _expand(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     x = m.lazy(inputs[0])
-    shape = tuple(int(n) for n in m.concrete(inputs[1], "a shape").reshape(-1))
+    shape = m.integers(inputs[1], "a shape")
     if any(n < 0 for n in shape):
-        raise CompileError(f"{m.label} expects sizes of at least 0, but got {list(shape)}")
-    full = m.shape_of([x, Lazy("i", shape, x.at)])
-    return Lazy(x.kind, full, lambda at: m.broadcast(x, at))
+        raise CompileError(f"{m.label} expects sizes of at least 0, but got {shape}")
+    return Lazy(m, x.kind, m.shape_of(x.shape, shape), lambda at: m.broadcast(x, at))
 
 
 def _joined(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
@@ -664,7 +722,15 @@ def _joined(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
 
     arrays = [m.concrete(x, "operands") for x in inputs]
     if any(a.ndim != 1 or a.dtype != arrays[0].dtype for a in arrays):
-        raise CompileError(f"{m.label} expects vectors of one type, but got others")
+        raise CompileError(
+            f"{m.label} expects vectors of one type, but got "
+            f"{' and '.join(f'{a.dtype} of shape {[*a.shape]}' for a in arrays[:8])}"
+        )
+    if node.attributes["axis"] not in (0, -1):
+        raise CompileError(
+            f"{m.label} expects attribute axis to be 0 or -1, but got {node.attributes['axis']}"
+        )
+    m.room((sum(a.size for a in arrays),))
     return np.concatenate(arrays)
 
 
@@ -672,16 +738,16 @@ def _identity(m: _Importer, node: Node, inputs: Sequence[Any]) -> Any:
     return inputs[0]
 
 
-_ONE, _TWO = (1, 1), (2, 2)
-#: What a modifier may hold: how many inputs an op takes, and how it is imported.
-_OPS: dict[str, tuple[tuple[int, int], Any]] = {
+_ONE, _TWO = Form(1, 1), Form(2, 2)
+#: What a modifier may hold: what an op takes, and how it is imported.
+_OPS: dict[str, tuple[Form, Any]] = {
     "Add": (_TWO, _arithmetic("Add", "arith.addf")),
     "Sub": (_TWO, _arithmetic("Sub", "arith.subf")),
     "Mul": (_TWO, _arithmetic("Mul", "arith.mulf")),
     "Div": (_TWO, _arithmetic("Div", "arith.divf")),
-    "Max": ((1, 16), _extremum("arith.maximumf", "arith.maxsi")),
-    "Min": ((1, 16), _extremum("arith.minimumf", "arith.minsi")),
-    "Clip": ((1, 3), _clip),
+    "Max": (Form(1, 16), _extremum("arith.maximumf", "arith.maxsi")),
+    "Min": (Form(1, 16), _extremum("arith.minimumf", "arith.minsi")),
+    "Clip": (Form(1, 3, gaps=True), _clip),
     "Pow": (_TWO, _float_op("math.powf")),
     "Neg": (_ONE, _negate),
     "Abs": (_ONE, _absolute),
@@ -706,56 +772,82 @@ _OPS: dict[str, tuple[tuple[int, int], Any]] = {
     "Or": (_TWO, _logical("arith.ori")),
     "Xor": (_TWO, _logical("arith.xori")),
     "Not": (_ONE, _not),
-    "Where": ((3, 3), _where),
-    "Cast": (_ONE, _cast),
+    "Where": (Form(3, 3), _where),
+    "Cast": (cast_form(_CAST_KINDS), _cast),
     "Identity": (_ONE, _identity),
-    "Constant": ((0, 0), _constant),
-    "Shape": (_ONE, _shape),
-    "Gather": (_TWO, _gather),
-    "Range": ((3, 3), _arange),
-    "Reshape": (_TWO, _reshape),
+    "Constant": (CONSTANT, _constant),
+    "Shape": (Form(1, 1, {"start": Kind.INT, "end": Kind.INT}), _shape),
+    "Gather": (Form(2, 2, {"axis": Kind.INT}), _gather),
+    "Range": (Form(3, 3), _arange),
+    "Reshape": (Form(2, 2, {"allowzero": Kind.INT}), _reshape),
     "Unsqueeze": (_TWO, _unsqueeze),
-    "Squeeze": ((1, 2), _squeeze),
+    "Squeeze": (Form(1, 2, gaps=True), _squeeze),
     "Expand": (_TWO, _expand),
-    "Concat": ((1, 64), _joined),
+    "Concat": (CONCAT, _joined),
 }
 
 
 # ---- regions -------------------------------------------------------------------------
 
 
-def region_of(
-    graph: Any, kind: str, label: str, shape: tuple[int, ...], state: str,
-    outer: Mapping[str, Any], source: Source,
-) -> Region:  # fmt: skip
-    """A modifier's graph as a region.
+def read(
+    graph: Any, where: str, outer: Mapping[str, Any], versions: Mapping[str, int], source: Source
+) -> Graph:
+    """A modifier's graph, checked as far as that takes no shapes.
 
     Args:
       graph: the GraphProto.
-      kind: ``"score_mod"`` or ``"prob_mod"``.
-      label: how errors call the node around it.
-      shape: [B, H, L, S].
-      state: the type of scores, ``"f32"`` or ``"f64"``.
+      where: how errors call it.
       outer: constants of the graph around it.
+      versions: the operator sets of the model.
       source: where external data may be.
 
     Raises:
-      CompileError: the graph does what no region can, with the node and the reason.
+      CompileError: it holds what no region can, or what ONNX does not have.
     """
-    where = f"{kind} of {label}"
+    if len(graph.node) > _MOST_NODES:
+        raise CompileError(
+            f"{where} expects at most {_MOST_NODES} nodes, but got {len(graph.node)}"
+        )
     checked = read_graph(graph, source, outer, where)
     if len(checked.inputs) != 1 or len(checked.outputs) != 1:
         raise CompileError(
             f"{where} expects one input and one output, but got {len(checked.inputs)} and "
             f"{len(checked.outputs)}"
         )
-    if len(checked.nodes) > _MOST_NODES:
+    return checked._replace(
+        nodes=tuple(_checked(node, versions, source) for node in checked.nodes)
+    )
+
+
+def _checked(node: Node, versions: Mapping[str, int], source: Source) -> Node:
+    if node.domain or node.op not in _OPS:
         raise CompileError(
-            f"{where} expects at most {_MOST_NODES} nodes, but got {len(checked.nodes)}"
+            f"{node.label} expects an op that works element by element or on shapes "
+            f"({', '.join(sorted(_OPS))}), but got {node.domain + '::' if node.domain else ''}{node.op}"
         )
+    return checked_node(node, _OPS[node.op][0], versions, source)
+
+
+def region_of(
+    graph: Graph, kind: str, where: str, shape: tuple[int, ...], state: str,
+    outer: Mapping[str, Any],
+) -> Region:  # fmt: skip
+    """A modifier's graph as a region.
+
+    Args:
+      graph: what `read` returned.
+      kind: ``"score_mod"`` or ``"prob_mod"``.
+      where: how errors call it.
+      shape: [B, H, L, S].
+      state: the type of scores, ``"f32"`` or ``"f64"``.
+      outer: constants of the graph around it.
+
+    Raises:
+      CompileError: the graph does what no region can, with the node and the reason.
+    """
     region = Region(kind, state)
     m = _Importer(region, where, outer)
-    m.where = where
     pair = [
         a._replace(low=0, high=max(size - 1, 0)) for a, size in zip(region.arguments[1:], shape)
     ]
@@ -770,11 +862,11 @@ def region_of(
         return region.arguments[0]
 
     try:
-        result = m.run(checked, Lazy("f", shape, at))
+        result = m.run(graph, Lazy(m, "f", shape, at))
         if result.kind != "f" or result.shape != shape:
             raise CompileError(
                 f"{where} expects a float tensor of shape {list(shape)}, like its input, but got "
-                f"shape {list(result.shape)}"
+                f"kind {result.kind} of shape {list(result.shape)}"
             )
         region.result = result.at(pair)
     except RecursionError:
