@@ -17,7 +17,7 @@ import math
 import sys
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar
 
-from . import _runtime, compiler, ir, masks, tracing
+from . import _runtime, compiler, ir, masks, records
 from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import OPERAND_ORDER, TensorType
@@ -59,8 +59,8 @@ class Settings(NamedTuple):
     #: q and kv come with the same lengths, segments and cu_seqlens, so that both
     #: alignments agree when Sq and Sk do.
     same_extent: bool
-    score_mod: tracing.Record | None
-    mask_mod: tracing.Record | None
+    score_mod: records.Record | None
+    mask_mod: records.Record | None
     #: The mask_mod is the document test of its captured array.
     fold_document: bool
     batch_invariant: bool = False
@@ -292,9 +292,9 @@ def attention(
     captures: list[Any] = []
     fold_document = False
     if score_mod is not None:
-        score_record, captures = tracing.record("score_mod", score_mod)
+        score_record, captures = records.record("score_mod", score_mod)
     if mask_mod is not None:
-        mask_record, more = tracing.record("mask_mod", mask_mod)
+        mask_record, more = records.record("mask_mod", mask_mod)
         if mask_record.document is not None:
             array = more[mask_record.document]
             fold_document = (
