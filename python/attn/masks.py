@@ -482,6 +482,8 @@ def _bound(name: str, value: Bound) -> int | None:
     """Normalises one side of a window; None means open."""
     if value is None or (isinstance(value, float) and value == math.inf):
         return None
+    if type(value) is int and 0 <= value <= checks.MOST_INT32:  # a decode step may ask this
+        return value
     wants = "an integer in [0, 2^31), -1, inf or None"
     number = checks.whole(name, value, -1, checks.MOST_INT32, wants=wants, of="Window")
     return None if number == -1 else number
