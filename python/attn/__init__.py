@@ -38,15 +38,14 @@ from .frontend import (
     Gradients,
     attention,
     attention_grad,
-    flash_attn_func,
     get_num_threads,
     merge_states,
-    scaled_dot_product_attention,
     set_num_threads,
 )
 from .functions import ArraySpec, compile, explain, jit, spec
 from .masks import Causal, Document, Full, Mask, Prefix, Window
 from .pictures import MaskPicture, mask_picture
+from .shims import flash_attn_func, scaled_dot_product_attention
 from .timings import Timings
 from .tracing import absolute as abs
 from .tracing import boolean as bool_

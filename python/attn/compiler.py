@@ -21,8 +21,8 @@ import threading
 import time
 from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar
 
-from . import _build, _runtime, cache, ir
-from .device import is_gpu_target
+from . import _build, _runtime, cache, checks, ir
+from .device import is_gpu_target, target_of
 from .errors import AttnError, CacheError, CompileError, ResourceError, ShapeError
 from .timings import Timings
 
@@ -54,13 +54,17 @@ class Options(NamedTuple):
     verify: bool = True
 
     def checked(self) -> "Options":
-        if self.target not in TARGETS and not is_gpu_target(str(self.target)):
-            raise CompileError(
-                f"target expects one of {', '.join(TARGETS)}, cuda or sm_NN, but got {self.target!r}"
-            )
-        if self.opt_level not in (0, 1, 2, 3):
-            raise CompileError(f"opt_level expects 0 to 3, but got {self.opt_level!r}")
-        return self
+        """The options with their values plain.
+
+        Raises:
+          CompileError: a target or a level that there is not.
+        """
+        target = self.target
+        if not isinstance(target, str) or (target not in TARGETS and not is_gpu_target(target)):
+            wants = f"one of {', '.join(TARGETS)}, cuda or sm_NN"
+            raise checks.refusal("target", wants, target, error=CompileError)
+        level = checks.whole("opt_level", self.opt_level, 0, 3, wants="0 to 3", error=CompileError)
+        return self._replace(target=str(target), opt_level=level)
 
 
 # ---- the key ---------------------------------------------------------------------
@@ -388,6 +392,25 @@ os.register_at_fork(after_in_child=_after_fork)
 # ---- plans --------------------------------------------------------------------------------
 
 
+def in_order(names: Sequence[str], args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
+    """The arguments of a plan by position.
+
+    Raises:
+      ShapeError: too few, too many, or one that the plan does not have.
+    """
+    if named:
+        rest = names[len(args) :]
+        if sorted(rest) != sorted(named):
+            raise ShapeError(
+                f"the plan expects {', '.join(rest) or 'no arguments'} by name, but got "
+                f"{', '.join(named)}"
+            )
+        return (*args, *(named[n] for n in rest))
+    if len(args) != len(names):
+        raise ShapeError(f"the plan expects the arguments {', '.join(names)}, but got {len(args)}")
+    return args
+
+
 def as_tensors(arrays: Sequence[Any]) -> list[Any]:
     """Takes arrays of any library as `_runtime.Tensor`."""
     return [a if isinstance(a, _runtime.Tensor) else _runtime.tensor(a) for a in arrays]
@@ -449,23 +472,16 @@ class Plan:
             failed; or the emulated device found a fault.
           KeyboardInterrupt: Ctrl-C; the results are then undefined.
         """
-        p = self._program
-        if named:
-            rest = list(p.names[len(args) :])
-            unknown = [n for n in named if n not in rest]
-            if unknown or len(named) != len(rest):
-                raise ShapeError(
-                    f"the plan expects the arguments {', '.join(p.names)}, but got "
-                    f"{len(args)} by position and {', '.join(named)}"
-                )
-            args = (*args, *(named[n] for n in rest))
+        args = tuple(in_order(self._program.names, args, named))
         return self._launch(as_tensors(args), out, num_threads, device)
 
     def _launch(
         self, tensors: Sequence[Any], out: Any, num_threads: int | None, device: str | None
     ) -> Any:
         run = self._program.kernel.run
-        threads = 0 if num_threads is None else num_threads
+        threads = checks.threads(num_threads)
+        if device is not None:
+            target_of(device)
         where = self._device if device is None else device
         if out is None:
             return run(tensors, None, 0, threads, where)
@@ -484,13 +500,18 @@ class Plan:
 
         Returns:
           numpy arrays, float64 for float results; a tuple when there are several.
+
+        Raises:
+          ShapeError: the arrays do not fit the signature.
         """
+        return self._interpret(as_tensors(in_order(self._program.names, args, {})))
+
+    def _interpret(self, tensors: Sequence[Any]) -> Any:
         import numpy as np
 
         p = self._program
         if p.text is None:
             raise CompileError("a plan loaded from a package has no program text to interpret")
-        tensors = as_tensors(args)
         addresses = [t.address for t in tensors]
         dims = backend().interpret_shapes(
             p.text, p.entry, addresses, sum(len(t.dims) for t in p.results)
@@ -516,6 +537,7 @@ class Plan:
         Raises:
           CompileError: no such stage, or the program's text is not known.
         """
+        stage = checks.words("stage", stage)
         text = self._program.text
         if text is None:
             raise CompileError(
@@ -578,7 +600,7 @@ class Plan:
         Raises:
           CacheError: the file cannot be written; nothing is left behind.
         """
-        path = os.fspath(path)
+        path = os.fsdecode(checks.path("path", path))
         beside = f"{path}.{os.getpid()}.new"
         try:
             with open(beside, "wb") as f:
@@ -602,9 +624,11 @@ def load(path: str | os.PathLike[str], entry: str = "main") -> Plan:
     Raises:
       CacheError: the file is missing, damaged, or for another machine.
     """
+    path = os.fsdecode(checks.path("path", path))
+    entry = checks.words("entry", entry)
     try:
         with open(path, "rb") as f:
             package = f.read()
     except OSError as e:
-        raise CacheError(f"cannot read {os.fspath(path)}: {e.strerror or e}") from e
+        raise CacheError(f"cannot read {path}: {e.strerror or e}") from e
     return Plan(open_package(package, None, Options(), "file", entry))

@@ -14,7 +14,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from . import _runtime
+from . import _runtime, checks
 from .errors import DeviceError
 
 __all__ = ["Device", "device_report", "devices"]
@@ -69,13 +69,12 @@ def target_of(device: str | None) -> str:
     Raises:
       DeviceError: there are no such devices.
     """
-    if device is None or device == "cpu":
+    if device is None or (isinstance(device, str) and device == "cpu"):
         return "host"
-    if device == "emulated" or re.fullmatch(r"cuda(:\d+)?", str(device)):
+    if isinstance(device, str) and re.fullmatch(r"emulated|cuda(:[0-9]+)?", device):
         return "cuda"
-    raise DeviceError(
-        f"device expects 'cpu', 'cuda', 'cuda:N' or 'emulated', but got {device!r}"
-    )
+    wants = "'cpu', 'cuda', 'cuda:N' or 'emulated'"
+    raise checks.refusal("device", wants, device, error=DeviceError)
 
 
 def is_gpu_target(target: str) -> bool:

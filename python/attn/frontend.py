@@ -1,7 +1,7 @@
 # Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The calls: `attention`, the shims of torch and flash-attn, `merge_states`.
+"""The calls: `attention`, its gradients, `merge_states`.
 
 A call takes its arrays without copying, finds the kernel for what is static about
 them (dtype, head dims, which operands there are and where they broadcast, the
@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import atexit
 import functools
-import math
 import sys
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar
 
-from . import _runtime, compiler, ir, masks, tracing
+from . import _runtime, checks, compiler, ir, masks, records
 from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import OPERAND_ORDER, TensorType
@@ -27,6 +26,7 @@ _tensor = _runtime.tensor
 
 _LAYOUTS = {"bhsd": 0, "bshd": 1, "thd": 2}
 _ALIGNMENTS = ("top_left", "bottom_right")
+_EITHER_ALIGNMENT = '"top_left" or "bottom_right"'
 
 #: What each operand is called in the Python call, where it differs.
 _PYTHON_NAMES = {"cu_q": "cu_seqlens_q", "cu_kv": "cu_seqlens_kv", "mask_tensor": "mask"}
@@ -42,6 +42,11 @@ _RANKS = {
 _PADDED = {"q_positions", "kv_positions", "q_segments", "kv_segments", "page_table",
            "log_weight"}  # fmt: skip
 _BROADCAST = _PADDED | {"bias", "mask_tensor"}
+#: Operands that may be a list of numbers, and the dtype that it becomes.
+_LISTED = {
+    role: "float32" if role in ("log_weight", "sinks") else "int32"
+    for role in _RANKS.keys() - {"bias", "mask_tensor"}
+}
 
 
 class Settings(NamedTuple):
@@ -59,8 +64,8 @@ class Settings(NamedTuple):
     #: q and kv come with the same lengths, segments and cu_seqlens, so that both
     #: alignments agree when Sq and Sk do.
     same_extent: bool
-    score_mod: tracing.Record | None
-    mask_mod: tracing.Record | None
+    score_mod: records.Record | None
+    mask_mod: records.Record | None
     #: The mask_mod is the document test of its captured array.
     fold_document: bool
     batch_invariant: bool = False
@@ -192,7 +197,14 @@ def attention(
         emulated device found a fault.
       KeyboardInterrupt: Ctrl-C; the result is then undefined.
     """
-    if "torch" in sys.modules and _requires_grad(q, k, v, bias, log_weight, sinks):
+    # Options are checked, and made plain, before anything is looked up by them: what a
+    # call may say must not depend on the calls before it.
+    code = _LAYOUTS[checks.choice("layout", layout, _LAYOUTS)]
+    if return_lse is not False:
+        return_lse = checks.flag("return_lse", return_lse)
+    if batch_invariant is not False:
+        batch_invariant = checks.flag("batch_invariant", batch_invariant)
+    if "torch" in sys.modules and requires_grad(q, k, v, bias, log_weight, sinks):
         from . import torch_grad
 
         if batch_invariant:
@@ -209,9 +221,21 @@ def attention(
             score_mod=score_mod, mask_mod=mask_mod, align=align, layout=layout,
             return_lse=return_lse, out=out, num_threads=num_threads, device=device,
         )  # fmt: skip
-    code = _LAYOUTS.get(layout)
-    if code is None:
-        raise ShapeError(f"layout expects one of {', '.join(_LAYOUTS)}, but got {layout!r}")
+    threads = checks.threads(num_threads)
+    if device is not None:
+        target_of(device)
+    if scale is not None:
+        scale = checks.number("scale", scale)
+    if softcap is not None:
+        softcap = checks.number("softcap", softcap)
+    if align is not None:
+        align = checks.choice("align", align, _ALIGNMENTS, wants=_EITHER_ALIGNMENT)
+    if causal is not None:
+        causal, align = _alignment(causal, align)
+    if window is not None:
+        window = masks.bounds(window)
+    if page_size is not None:
+        page_size = checks.whole("page_size", page_size, 1, checks.MOST_INT32)
     if type(q) in _tracers or type(k) in _tracers or type(v) in _tracers:
         tq, tk, tv = q, k, v
     else:
@@ -221,10 +245,6 @@ def attention(
 
     if device is None and type(tq) is _Tensor and tq.on_cuda:
         device = tq.device
-    if scale is not None:
-        scale = float(scale)
-    if softcap is not None:
-        softcap = float(softcap)
     # Another call with nothing but these needs none of what follows.
     plain = _call is not None and _grad is None and (
         mask is bias is sinks is log_weight is q_lengths is kv_lengths is q_positions
@@ -266,35 +286,15 @@ def attention(
         kv_segments = q_segments
     if code == 2 and cu_seqlens_q is None:
         raise ShapeError("layout thd expects cu_seqlens_q, but got none")
-    if causal is not None and causal is not True:
-        if causal is False:
-            causal = None
-        elif causal in _ALIGNMENTS:
-            if align is not None and align != causal:
-                raise ShapeError(
-                    f"attention expects one alignment, but got causal={causal!r} and "
-                    f"align={align!r}"
-                )
-            align = causal
-        else:
-            raise ShapeError(
-                'causal expects "top_left", "bottom_right", True, False or None, but got '
-                f"{causal!r}"
-            )
-    if window is not None:
-        if not isinstance(window, (tuple, list)) or len(window) != 2:
-            raise ShapeError(
-                "window expects a pair (left, right) of keys before and after a query's "
-                f"position, but got {window!r}"
-            )
-        window = tuple(window)  # type: ignore[assignment]
     score_record = mask_record = None
     captures: list[Any] = []
     fold_document = False
     if score_mod is not None:
-        score_record, captures = tracing.record("score_mod", score_mod)
+        score_record, captures = records.record("score_mod", score_mod)
+    if mask_mod is not None or page_table is not None:
+        _check_ranks((tq, tk, tv))  # their sizes are read below
     if mask_mod is not None:
-        mask_record, more = tracing.record("mask_mod", mask_mod)
+        mask_record, more = records.record("mask_mod", mask_mod)
         if mask_record.document is not None:
             array = more[mask_record.document]
             fold_document = (
@@ -342,12 +342,12 @@ def attention(
         scale,
         softcap,
         page_size,
-        bool(return_lse),
+        return_lse,
         q_lengths is kv_lengths and q_segments is kv_segments and cu_seqlens_q is cu_seqlens_kv,
         score_record,
         mask_record,
         fold_document,
-        bool(batch_invariant),
+        batch_invariant,
     )
     if batch_invariant:
         _check_invariant(settings, operands, device)
@@ -367,7 +367,7 @@ def attention(
     # ---- the kernel ----
     extra = [_tensor(c) for c in captures]
     if _grad is not None:
-        return _grad.answer(settings, (tq, tk, tv), operands, extra, num_threads)
+        return _grad.answer(settings, (tq, tk, tv), operands, extra, threads)
     key = (
         tq.head_signature,
         tk.head_signature,
@@ -390,14 +390,25 @@ def attention(
     if plain:
         _call.remember(kernel.program.kernel, kernel.equal_lengths)
     args = [tq, tk, tv, *[t for _, t in operands], *extra]
-    threads = 0 if num_threads is None else num_threads
     if out is None:
         return kernel.run(args, None, code, threads, device)
     kernel.run(args, _out_tensors(out, return_lse, code), code, threads, device)
     return out
 
 
-def _requires_grad(*arrays: Any) -> bool:
+def _alignment(causal: Any, align: str | None) -> tuple[bool | None, str | None]:
+    """`causal` as True or None, and the alignment that it or `align` tells."""
+    if isinstance(causal, str) and causal in _ALIGNMENTS:
+        if align is not None and align != causal:
+            raise ShapeError(
+                f"attention expects one alignment, but got causal={causal!r} and align={align!r}"
+            )
+        return True, str(causal)
+    wants = '"top_left", "bottom_right", True, False or None'
+    return checks.flag("causal", causal, wants=wants) or None, align
+
+
+def requires_grad(*arrays: Any) -> bool:
     """Whether a call with these goes by way of torch's autograd."""
     kind = sys.modules["torch"].Tensor
     return any(isinstance(x, kind) and x.requires_grad for x in arrays)
@@ -429,7 +440,8 @@ class Gradients(NamedTuple):
     dbias: Any = None
     dlog_weight: Any = None
     dsinks: Any = None
-    #: One per captured array of score_mod, in the order in which it reads them first.
+    #: One per captured array of score_mod, in the order in which it reads them first; None
+    #: for one that holds no floats.
     dcaptures: tuple[Any, ...] | None = None
 
 
@@ -446,7 +458,7 @@ def attention_grad(
       dlse: its gradient by lse, of lse's dtype and shape; none is 0.
       grads: which gradients to give beside those by q, k and v: ``"bias"``,
         ``"log_weight"``, ``"sinks"``, and ``"captures"`` for the float arrays that score_mod
-        reads. Gradients of what broadcasts are sums.
+        reads (None in the place of others, such as indices). Gradients of what broadcasts are sums.
       **options: those of `attention`, but for out, return_lse and device.
 
     Returns:
@@ -463,7 +475,8 @@ def attention_grad(
     >>> dq, dk, dv = attn.attention_grad(q, k, v, out, lse, dout, causal=True)[:3]
     """
     known = ("bias", "log_weight", "sinks", "captures")
-    grads = (grads,) if isinstance(grads, str) else tuple(grads)
+    wants = f"a list of names among {', '.join(known)}"
+    grads = (grads,) if isinstance(grads, str) else tuple(checks.sequence("grads", grads, wants))
     for name in grads:
         if name not in known:
             raise ShapeError(
@@ -497,11 +510,14 @@ def _attention_grad(
     request: _GradRequest, settings: Settings, qkv: tuple[Any, Any, Any],
     operands: Sequence[tuple[str, Any]], captures: Sequence[Any], num_threads: int | None,
 ) -> Gradients:  # fmt: skip
+    tq, tk, tv = qkv
+    op, equal, ask = describe(settings, qkv, operands, captures)
+    if equal:
+        _check_equal(tq, tk, operands, settings.page_size, ask)
     given = {"out": request.out, "lse": request.lse, "dout": request.dout}
     if request.dlse is not None:
         given["dlse"] = request.dlse
     state = {name: _tensor(value) for name, value in given.items()}
-    tq, tk, tv = qkv
     for t in (*qkv, *state.values()):
         if getattr(t, "on_cuda", False):
             raise ShapeError(
@@ -517,27 +533,26 @@ def _attention_grad(
                 f"attention_grad expects {name} to be {dtype} of shape {list(shape)}, but got "
                 f"{t.dtype} of shape {list(t.shape)}"
             )
-    op, equal, ask = describe(settings, qkv, operands, captures)
-    if equal:
-        _check_equal(tq, tk, operands, settings.page_size, ask)
     numbers: tuple[int, ...] = ()
     if "captures" in request.wanted:
         assert op.score_mod is not None
-        numbers = tuple(op.score_mod[1])
-        for n in numbers:
-            if captures[n].dtype not in ir.FLOATS:
-                raise ShapeError(
-                    f"the gradient of captured array {n} expects floats, but got "
-                    f"{captures[n].dtype}; only float arrays have one"
-                )
+        read = op.score_mod[1]
+        # An array of indices has no gradient; its place in the tuple holds None.
+        numbers = tuple(n for n in read if captures[n].dtype in ir.FLOATS)
+        if read and not numbers:
+            raise ShapeError(
+                "the gradient of captures expects floats, but got "
+                f"{', '.join(captures[n].dtype for n in read)}; only float arrays have one"
+            )
     wanted = tuple(n for n in request.wanted if n != "captures")
     grad = ir.AttentionGrad(op, request.dlse is not None, wanted, numbers)
     program = compiler.program(grad_module_text(grad), compiler.Options())
     args = [*qkv, *[t for _, t in operands], *captures, *state.values()]
     results = list(program.kernel.run(args, None, 0, num_threads or 0, None))
     named: dict[str, Any] = {f"d{n}": results[3 + i] for i, n in enumerate(wanted)}
-    if numbers or "captures" in request.wanted:
-        named["dcaptures"] = tuple(results[3 + len(wanted) :])
+    if op.score_mod is not None and "captures" in request.wanted:
+        of = dict(zip(numbers, results[3 + len(wanted) :]))
+        named["dcaptures"] = tuple(of.get(n) for n in op.score_mod[1])
     return Gradients(*results[:3], **named)
 
 
@@ -574,11 +589,8 @@ def _operand(role: str, value: Any) -> Any:
     elif type(value) is _Tensor:
         t = value
     else:
-        if isinstance(value, (list, tuple)) and role not in ("bias", "mask_tensor"):
-            import numpy as np
-
-            kind = np.float32 if role in ("log_weight", "sinks") else np.int32
-            value = np.asarray(value, kind)
+        if role in _LISTED:
+            value = checks.listed(_PYTHON_NAMES.get(role, role), value, _LISTED[role])
         t = _tensor(value)
     rank = t.ndim
     if not low <= rank <= high:
@@ -591,6 +603,16 @@ def _operand(role: str, value: Any) -> Any:
         for _ in range(high - rank):
             t = t.insert(1 if role == "page_table" else 0)
     return t
+
+
+def _check_ranks(qkv: Sequence[Any]) -> None:
+    """Refuses q, k and v that are not of rank 4."""
+    for name, t in zip("qkv", qkv):
+        if len(t.shape) != 4:
+            raise ShapeError(
+                f"attention expects {name} of rank 4 [batch, heads, length, dim], but got "
+                f"shape {tuple(t.shape)}"
+            )
 
 
 def _check_invariant(
@@ -660,12 +682,8 @@ def describe(
     """
     s = settings
     q, k, v = qkv
+    _check_ranks(qkv)
     for name, t in zip("qkv", qkv):
-        if len(t.shape) != 4:
-            raise ShapeError(
-                f"attention expects {name} of rank 4 [batch, heads, length, dim], but got "
-                f"shape {tuple(t.shape)}"
-            )
         if t.dtype not in ir.FLOATS:
             raise ShapeError(
                 f"attention expects {name} of float32, bfloat16, float16 or float64, but got "
@@ -706,8 +724,6 @@ def describe(
         raise ShapeError(
             f"attention expects either positions or an alignment, but got both ({s.align})"
         )
-    if s.align is not None and s.align not in _ALIGNMENTS:
-        raise ShapeError(f'align expects "top_left" or "bottom_right", but got {s.align!r}')
     for a, b in (("q_segments", "kv_segments"), ("cu_q", "cu_kv")):
         if (a in types) != (b in types):
             raise ShapeError(
@@ -718,9 +734,6 @@ def describe(
         raise ShapeError("attention expects either segments or cu_seqlens, but got both")
     if s.page_size is not None and "page_table" not in types:
         raise ShapeError("page_size expects a page_table, but got none")
-    for name, number in (("scale", s.scale), ("softcap", s.softcap)):
-        if number is not None and not math.isfinite(number):
-            raise ShapeError(f"{name} expects a finite number, but got {number}")
 
     # ---- masks ----
     parts: list[str] = [] if s.mask in (None, "full") else [str(s.mask)]
@@ -827,6 +840,10 @@ def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
     Raises:
       ShapeError: different numbers, shapes or dtypes.
     """
+    outs = checks.sequence("outs", outs, "a list of arrays")
+    lses = checks.sequence("lses", lses, "a list of arrays")
+    threads = checks.threads(num_threads)
+    target = target_of(device)
     if len(outs) != len(lses) or not outs:
         raise ShapeError(
             f"merge_states expects as many lses as outs, at least one, but got {len(outs)} outs "
@@ -850,193 +867,15 @@ def merge_states(outs: Sequence[Any], lses: Sequence[Any], *, out: Any = None,
     text = ir.merge_module(first.dtype, first.size(3), states)
     if device is None and first.on_cuda:
         device = first.device
-    kernel = compiler.program(text, compiler.Options(target_of(device))).kernel
-    threads = 0 if num_threads is None else num_threads
+        target = target_of(device)
+    kernel = compiler.program(text, compiler.Options(target)).kernel
     if out is None:
         return kernel.run(tensors, None, 0, threads, device)
     kernel.run(tensors, _out_tensors(out, True, 0), 0, threads, device)
     return out
 
 
-# ---- shims ---------------------------------------------------------------------------------
-
-
-def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Any:
-    """torch.nn.functional.scaled_dot_product_attention, for any library's arrays.
-
-    Args:
-      query: ``[..., Hq, L, E]``, rank 2 to 5.
-      key: ``[..., H, S, E]``.
-      value: ``[..., H, S, Ev]``.
-      attn_mask: broadcasts to ``[..., Hq, L, S]``; bool (True = attend), or float and
-        then added to the scores. The last axis must be S.
-      dropout_p: must be 0.
-      is_causal: the top-left causal mask, ANDed with attn_mask.
-      scale: 1 / sqrt(E) when left out.
-      enable_gqa: allow Hq to be a multiple of H.
-
-    Returns:
-      ``[..., Hq, L, Ev]`` of query's dtype and library.
-
-    Raises:
-      ShapeError: the shapes do not fit, or leading axes cannot be folded
-        without a copy (the text shows the strides).
-    """
-    if dropout_p != 0.0:
-        raise ShapeError(
-            f"scaled_dot_product_attention expects dropout_p = 0, but got {dropout_p}: attn has "
-            "no dropout"
-        )
-    if "torch" in sys.modules and _requires_grad(query, key, value, attn_mask):
-        from . import torch_grad
-
-        return torch_grad.scaled_dot_product_attention(
-            query, key, value, attn_mask, is_causal, scale, enable_gqa
-        )
-    tq, tk, tv = _tensor(query), _tensor(key), _tensor(value)
-    rank = tq.ndim
-    if rank != 4:
-        tq, tk, tv = (_fold(t, n) for t, n in ((tq, "query"), (tk, "key"), (tv, "value")))
-    elif tk.ndim != 4 or tv.ndim != 4:
-        raise ShapeError(
-            "scaled_dot_product_attention expects query, key and value of one rank, but got "
-            f"{rank}, {tk.ndim} and {tv.ndim}"
-        )
-    heads, kv_heads = tq.size(1), tk.size(1)
-    if heads != kv_heads and not enable_gqa and kv_heads != 1:
-        raise ShapeError(
-            "scaled_dot_product_attention expects as many key heads as query heads unless "
-            f"enable_gqa is set, but got {heads} and {kv_heads}"
-        )
-    batch = max(tq.size(0), tk.size(0), tv.size(0))
-    if batch > 1:
-        tq, tk, tv = (t.expand(0, batch) if t.size(0) == 1 else t for t in (tq, tk, tv))
-    bias = mask = None
-    if attn_mask is not None:
-        tm = _tensor(attn_mask)
-        if tm.ndim > rank:
-            raise ShapeError(
-                f"attn_mask expects at most query's rank {rank}, but got shape {tm.shape}"
-            )
-        if tm.ndim == 5:
-            tm = _fold(tm, "attn_mask")
-        if tm.size(-1) != tk.size(2):
-            raise ShapeError(
-                f"attn_mask expects its last axis to be the key length {tk.size(2)}, but got "
-                f"shape {tm.shape}"
-            )
-        if tm.ndim == 1:
-            tm = tm.insert(0)
-        bias, mask = (None, tm) if tm.dtype == "i1" else (tm, None)
-    result = attention(
-        tq, tk, tv, mask=mask, bias=bias, scale=scale,
-        causal="top_left" if is_causal else None,
-    )  # fmt: skip
-    if rank == 4:
-        return result
-    return result.reshape((*query.shape[:-1], tv.size(3)))
-
-
-def flash_attn_func(
-    q: Any,
-    k: Any,
-    v: Any,
-    dropout_p: float = 0.0,
-    softmax_scale: float | None = None,
-    causal: bool = False,
-    window_size: tuple[int, int] = (-1, -1),
-    softcap: float = 0.0,
-    alibi_slopes: Any = None,
-    deterministic: bool = False,
-    return_attn_probs: bool = False,
-    *,
-    batch_invariant: bool = False,
-) -> Any:
-    """flash_attn.flash_attn_func: ``[B, S, H, D]`` and bottom-right alignment.
-
-    Args:
-      q: ``[B, Sq, Hq, D]``.
-      k: ``[B, Sk, Hkv, D]``.
-      v: ``[B, Sk, Hkv, D]``.
-      dropout_p: must be 0.
-      softmax_scale: 1 / sqrt(D) when left out.
-      causal: the bottom-right causal mask.
-      window_size: (left, right), -1 for open.
-      softcap: 0 for none.
-      alibi_slopes: ``float32[H]`` or ``[B, H]``; adds -slope * |distance|.
-      deterministic: attn always is.
-      return_attn_probs: must be False.
-      batch_invariant: see `attention`.
-
-    Returns:
-      ``[B, Sq, Hq, D]`` of q's dtype and library.
-
-    Raises:
-      ShapeError: dropout or probabilities were asked for, or shapes do not fit.
-    """
-    if dropout_p != 0.0:
-        raise ShapeError(
-            f"flash_attn_func expects dropout_p = 0, but got {dropout_p}: attn has no dropout"
-        )
-    if return_attn_probs:
-        raise ShapeError(
-            "flash_attn_func expects return_attn_probs=False, but got True: the probabilities "
-            "are never formed; attn.attention(..., return_lse=True) gives the log-sum-exp"
-        )
-    left, right = window_size
-    return attention(
-        q, k, v, scale=softmax_scale, layout="bshd", align="bottom_right",
-        causal="bottom_right" if causal else None,
-        window=None if (left < 0 and right < 0) else (
-            None if left < 0 else left, None if right < 0 else right
-        ),
-        softcap=softcap or None,
-        score_mod=None if alibi_slopes is None else _alibi(alibi_slopes),
-        batch_invariant=batch_invariant,
-    )  # fmt: skip
-
-
-def _alibi(slopes: Any) -> Callable[..., Any]:
-    if len(slopes.shape) == 2:
-
-        def score_mod(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
-            return score - slopes[b, h] * abs(q_idx - kv_idx)
-
-    else:
-
-        def score_mod(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
-            return score - slopes[h] * abs(q_idx - kv_idx)
-
-    return score_mod
-
-
-def _fold(t: Any, name: str) -> Any:
-    """Brings a tensor of rank 2 to 5 to rank 4 without copying."""
-    if not 2 <= t.ndim <= 5:
-        raise ShapeError(
-            f"scaled_dot_product_attention expects a rank of 2 to 5, but got {name} of shape "
-            f"{t.shape}"
-        )
-    while t.ndim < 4:
-        t = t.insert(0)
-    if t.ndim == 5:
-        merged = t.merge(0)
-        if merged is None:
-            raise ShapeError(
-                f"scaled_dot_product_attention expects leading axes of {name} that fold into one "
-                f"without a copy, but got shape {t.shape} with strides {t.strides}"
-            )
-        return merged
-    return t
+# ---- threads -------------------------------------------------------------------------------
 
 
 def set_num_threads(num_threads: int) -> None:
@@ -1045,9 +884,12 @@ def set_num_threads(num_threads: int) -> None:
     The default is ATTN_NUM_THREADS, else the CPUs that the process may use.
 
     Raises:
-      ShapeError: a negative number, or more than 1024.
+      ShapeError: no integer from 0 to 1024.
     """
-    _runtime.set_num_threads(num_threads)
+    wants = f"1 to {checks.MOST_THREADS}, or 0 for the default"
+    _runtime.set_num_threads(
+        checks.whole("num_threads", num_threads, 0, checks.MOST_THREADS, wants=wants)
+    )
 
 
 def get_num_threads() -> int:

@@ -16,9 +16,9 @@ import functools
 import time
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-from . import _runtime, compiler, frontend, ir, masks, tracing
+from . import _runtime, checks, compiler, frontend, ir, masks, tracing
 from ._runtime import tensor as _tensor
-from .compiler import Options, Plan, Program, as_tensors
+from .compiler import Options, Plan, Program, as_tensors, in_order
 from .device import target_of
 from .errors import CompileError, ShapeError
 from .ir import TensorType
@@ -41,13 +41,24 @@ def spec(shape: Sequence[int | None], dtype: str = "f32") -> ArraySpec:
       shape: its sizes, None for one that may differ between calls.
       dtype: ``"f32"``, ``"bf16"``, ``"f16"``, ``"f64"``, ``"i64"``, ``"i32"``, ``"i8"``,
         ``"i1"``, or numpy's name of it.
+
+    Raises:
+      ShapeError: another dtype, or sizes that are none.
     """
     names = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16",
              "int64": "i64", "int32": "i32", "int8": "i8", "bool": "i1"}  # fmt: skip
     short = names.get(str(dtype), str(dtype))
     if short not in names.values():
         raise ShapeError(f"spec expects a dtype among {', '.join(names)}, but got {dtype!r}")
-    return ArraySpec(short, tuple(shape))
+    sizes = checks.sequence("shape", shape, "a tuple of sizes", of="spec")
+    wants = "an integer of at least 0 that fits 64 bits, or None"
+    return ArraySpec(
+        short,
+        tuple(
+            None if n is None else checks.whole("a size", n, 0, 2**63 - 1, wants=wants, of="spec")
+            for n in sizes
+        ),
+    )
 
 
 class DynamicSize:
@@ -90,6 +101,8 @@ class _Recorder:
         self.constant_tracers: list[ArrayTracer] = []
         #: Sizes that must agree at each call, with the text of the complaint.
         self.equal: list[tuple[_Symbol, _Symbol, str]] = []
+        #: False once the function has returned: its arrays stand for nothing then.
+        self.open = True
 
     def add_argument(self, name: str, dtype: str, sizes: Sequence[int | None]) -> "ArrayTracer":
         number = len(self.tracers)
@@ -168,7 +181,7 @@ class ArrayTracer:
 
     def _as(self, type_: TensorType) -> str:
         """The value, as the given type."""
-        m = self._recorder.module
+        m = _recorder_of([self]).module
         if self._value is None:
             assert self._argument is not None
             self._value = m.argument(self._argument, type_)
@@ -199,6 +212,7 @@ class ArrayTracer:
                     f"of one shape, but got {type(other).__name__}"
                 )
             other = r.constant(other)
+        _recorder_of([self, other])
         if self.dtype not in ir.FLOATS or other.dtype != self.dtype:
             raise ShapeError(
                 f"{tracing._where()}an elementwise operation expects two float arrays of one "
@@ -274,9 +288,16 @@ def _made(
 
 
 def _recorder_of(values: Sequence[Any]) -> _Recorder:
+    """The trace that traced arrays belong to.
+
+    Raises:
+      CompileError: they belong to several, or to one that is over.
+    """
     recorders = {id(v._recorder): v._recorder for v in values if isinstance(v, ArrayTracer)}
-    if len(recorders) != 1:
-        raise CompileError("a traced array is used outside of the function that it belongs to")
+    if len(recorders) != 1 or not all(r.open for r in recorders.values()):
+        raise CompileError(
+            f"{tracing._where()}a traced array is used outside of the function that it belongs to"
+        )
     return next(iter(recorders.values()))
 
 
@@ -391,8 +412,19 @@ def _trace(
     call: Callable[[Callable[..., Any], Sequence[ArrayTracer]], Any],
 ) -> _Traced:  # fmt: skip
     """Traces a function whose array arguments are (name, dtype, sizes)."""
-    start = time.perf_counter()
     r = _Recorder()
+    try:
+        return _record(r, function, arrays, call)
+    finally:
+        r.open = False
+
+
+def _record(
+    r: _Recorder, function: Callable[..., Any],
+    arrays: Sequence[tuple[str, str, Sequence[int | None]]],
+    call: Callable[[Callable[..., Any], Sequence[ArrayTracer]], Any],
+) -> _Traced:  # fmt: skip
+    start = time.perf_counter()
     inputs = [r.add_argument(n, d, s) for n, d, s in arrays]
     result = call(function, inputs)
     results = list(result) if isinstance(result, (tuple, list)) else [result]
@@ -402,6 +434,7 @@ def _trace(
                 "a function under attn.jit expects to return traced arrays, but got "
                 f"{type(x).__name__}"
             )
+        _recorder_of([x, *inputs])  # no array of another trace
         if x._argument is not None:
             raise CompileError(
                 f"a function under attn.jit expects to return what it computed, but got its "
@@ -450,11 +483,10 @@ class _Bound(NamedTuple):
 
 def _options_for(options: Options, device: str | None, tensors: Sequence[Any]) -> Options:
     """The options, with a GPU target when a device or the arrays ask for one."""
-    if options.target != "host" or device == "cpu":
-        return options
     if device is None and any(getattr(t, "on_cuda", False) for t in tensors):
         device = "cuda"
-    return options._replace(target=target_of(device))
+    target = target_of(device)
+    return options._replace(target=target) if options.target == "host" else options
 
 
 def _bind(traced: _Traced, options: Options, device: str | None = None) -> _Bound:
@@ -467,6 +499,13 @@ def _bind(traced: _Traced, options: Options, device: str | None = None) -> _Boun
 
 #: Types whose instances are arrays, so that a call need not look again.
 _ARRAY_TYPES: set[type] = set()
+
+
+def _option(value: Any) -> Any:
+    """An option as part of a key, where 1, 1.0 and True are equal but not the same."""
+    if type(value) is tuple:
+        return tuple(map(_option, value))
+    return type(value), value
 
 
 def _is_array_type(value: Any) -> bool:
@@ -506,14 +545,14 @@ class JitFunction:
                 arrays.append(t)
                 key.append(t.full_signature)
             else:
-                key.append((type(a), a))
+                key.append(_option(a))
         for name, a in named.items():
             if type(a) in _ARRAY_TYPES or _is_array_type(a):
                 t = _tensor(a)
                 arrays.append(t)
                 key.append((name, t.full_signature))
             else:
-                key.append((name, type(a), a))
+                key.append((name, _option(a)))
         try:
             found = self._traces.setdefault(tuple(key), [])
         except TypeError:
@@ -598,24 +637,14 @@ class _BoundPlan(Plan):
         return Timings({"trace": self._bound.traced.seconds * 1e3, **rest}, rest.source)
 
     def oracle(self, *args: Any) -> Any:
-        return super().oracle(*self._bound.arrange(as_tensors(args)))
+        tensors = as_tensors(in_order(self._names, args, {}))
+        return self._interpret(self._bound.arrange(tensors))
 
     def run(
         self, *args: Any, out: Any = None, num_threads: int | None = None,
         device: str | None = None, **named: Any,
     ) -> Any:  # fmt: skip
-        if named:
-            rest = self._names[len(args) :]
-            if sorted(rest) != sorted(named):
-                raise ShapeError(
-                    f"the plan expects {', '.join(rest) or 'no arguments'} by name, but got "
-                    f"{', '.join(named)}"
-                )
-            args = (*args, *(named[n] for n in rest))
-        if len(args) != len(self._names):
-            raise ShapeError(
-                f"the plan expects the arguments {', '.join(self._names)}, but got {len(args)}"
-            )
+        args = tuple(in_order(self._names, args, named))
         tensors = as_tensors(args)
         if not self._bound.plain:
             tensors = self._bound.arrange(tensors)
@@ -644,10 +673,14 @@ def jit(
       opt_level: LLVM's optimisation level.
       device: where its calls run, see `attn.attention`.
     """
-    options = _options_for(Options(target, opt_level), device, ()).checked()
-    if function is None:
-        return lambda f: JitFunction(f, options, device)
-    return JitFunction(function, options, device)
+    options = _options_for(Options(target, opt_level).checked(), device, ())
+
+    def decorate(f: Callable[..., Any]) -> JitFunction:
+        if not callable(f):
+            raise CompileError(f"jit expects a function, but got {checks.show(f)}")
+        return JitFunction(f, options, device)
+
+    return decorate if function is None else decorate(function)
 
 
 def compile(
@@ -683,13 +716,15 @@ def compile(
     """
     examples = [*args, *named.values()]
     tensors = [_runtime.tensor(a) for a in examples if tracing.is_array(a)]
-    options = _options_for(Options(target, opt_level), device, tensors).checked()
+    options = _options_for(Options(target, opt_level).checked(), device, tensors)
     if isinstance(what, Plan):
         return what
     if isinstance(what, (str, bytes)):
         if args or named:
             raise CompileError("compiling a text expects no arguments, but got some")
-        return Plan(compiler.program(what, options, entry), device)
+        if isinstance(what, str):
+            what = checks.words("a module's text", what)
+        return Plan(compiler.program(what, options, checks.words("entry", entry)), device)
     function = what._function if isinstance(what, JitFunction) else what
     if not callable(function):
         raise CompileError(

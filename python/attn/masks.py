@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from typing import Any, Iterable, Mapping, Union
 
-from . import drawing
+from . import checks, drawing
 from .errors import ShapeError
 
 __all__ = ["Causal", "Document", "Full", "Mask", "Prefix", "Window"]
@@ -118,12 +118,17 @@ class Mask:
           batch: which row of per-batch operands to use.
 
         Raises:
-          ShapeError: the lengths differ and no alignment was given.
+          ShapeError: the lengths differ and no alignment was given, or there are more
+            than 2^28 pairs.
         """
         import numpy as np
 
-        if kv_length is None:
-            kv_length = q_length
+        q_length = checks.whole("q_length", q_length, 0)
+        kv_length = q_length if kv_length is None else checks.whole("kv_length", kv_length, 0)
+        checks.pairs("a dense mask", q_length, kv_length)
+        batch = checks.whole("batch", batch, 0)
+        if align is not None:
+            align = checks.choice("align", align, ("top_left", "bottom_right"))
         if align is None and self.needs_align and q_length != kv_length:
             raise ShapeError(ambiguous_causal(q_length, kv_length, repr(self)))
         scene = _Scene(np, self, q_length, kv_length, align, batch)
@@ -142,9 +147,11 @@ class Mask:
         return "\n".join(drawing.text(rows, ".#"))
 
     def _repr_svg_(self) -> str:
+        import numpy as np
+
         size, cell = 16, 10
         if "q_segments" in self.operands:
-            size = self.operands["q_segments"].shape[-1]
+            size = np.shape(self.operands["q_segments"])[-1]
         elif "cu_q" in self.operands:
             size = max(int(self.operands["cu_q"][-1]), 1)
         size = min(size, 64)
@@ -189,8 +196,16 @@ class _Scene:
         self.k = kpos[None, :]
 
     def _row(self, array: Any) -> Any:
+        """The batch entry's own part of an operand; one for all may lack the axis."""
         array = self.np.asarray(array)
-        return array if array.ndim == 1 else array[min(self.batch, len(array) - 1)]
+        return array if array.ndim == 1 else self._entry(array)
+
+    def _entry(self, array: Any) -> Any:
+        if len(array) == 1:
+            return array[0]
+        if self.batch >= len(array):
+            raise ShapeError(f"batch expects one of {len(array)} entries, but got {self.batch}")
+        return array[self.batch]
 
 
 class Full(Mask):
@@ -278,20 +293,11 @@ class Prefix(Mask):
 
     def __init__(self, length: Any) -> None:
         self.length = length
-        if hasattr(length, "shape") and len(length.shape) > 0:
+        if len(getattr(length, "shape", ())) > 0:
             self._set("prefix", operands={"prefix_lengths": length})
             return
-        try:
-            number = length.__index__()
-        except AttributeError:
-            raise ShapeError(
-                "Prefix expects a number of keys or an int32[B] array, but got "
-                f"{type(length).__name__}"
-            ) from None
-        if not 0 <= number < 2**31:
-            raise ShapeError(
-                f"Prefix expects a number of keys in [0, 2^31), but got {number}"
-            )
+        wants = "a number of keys in [0, 2^31) or an int32[B] array"
+        number = checks.whole("Prefix", length, 0, checks.MOST_INT32, wants=wants)
         self.length = number
         self._set(f"prefix<{number}>")
 
@@ -301,7 +307,7 @@ class Prefix(Mask):
     def _dense(self, scene: _Scene) -> Any:
         length = self.length
         if self.text == "prefix":
-            length = int(scene.np.asarray(length)[scene.batch])
+            length = int(scene._entry(scene.np.asarray(length)))
         return scene.k < length
 
     def __repr__(self) -> str:
@@ -402,10 +408,7 @@ def _combine(kind: str, masks: Iterable[Mask]) -> Mask:
     for mask in masks:
         same = isinstance(mask, _Combined) and mask.kind == kind
         parts.extend(mask.parts if same else [mask])  # type: ignore[attr-defined]
-    unique: list[Mask] = []
-    for part in parts:
-        if part not in unique:
-            unique.append(part)
+    unique = list(dict.fromkeys(parts))
     # Full is the neutral element of `and` and absorbs everything in `or`;
     # Prefix(0), which sees nothing, is the other way round.
     neutral, absorbing = ("full", "prefix<0>") if kind == "and" else ("prefix<0>", "full")
@@ -416,6 +419,11 @@ def _combine(kind: str, masks: Iterable[Mask]) -> Mask:
     if not kept:
         return unique[0]
     return kept[0] if len(kept) == 1 else _Combined(kind, tuple(kept))
+
+
+def joined(kind: str, masks: Iterable[Mask]) -> Mask:
+    """Returns the ``"and"`` or ``"or"`` of some masks, at least one."""
+    return _combine(kind, masks)
 
 
 def conjunction(masks: Iterable[Mask]) -> Mask:
@@ -463,20 +471,19 @@ def ambiguous_causal(lq: int, lk: int, what: str) -> str:
     )
 
 
+def bounds(window: Any) -> tuple[int | None, int | None]:
+    """The bounds of `attention`'s window as `Window` has them."""
+    wants = "a pair (left, right) of keys before and after a query's position"
+    left, right = checks.pair("window", window, wants)
+    return _bound("left", left), _bound("right", right)
+
+
 def _bound(name: str, value: Bound) -> int | None:
     """Normalises one side of a window; None means open."""
-    if value is None or value == math.inf:
+    if value is None or (isinstance(value, float) and value == math.inf):
         return None
-    try:
-        number = value.__index__()  # type: ignore[union-attr]
-    except AttributeError:
-        raise ShapeError(
-            f"Window expects an integer, None or inf for {name}, but got {value!r}"
-        ) from None
-    if number == -1:
-        return None
-    if not 0 <= number < 2**31:
-        raise ShapeError(
-            f"Window expects {name} to be in [0, 2^31), -1 or None, but got {number}"
-        )
-    return number
+    if type(value) is int and 0 <= value <= checks.MOST_INT32:  # a decode step may ask this
+        return value
+    wants = "an integer in [0, 2^31), -1, inf or None"
+    number = checks.whole(name, value, -1, checks.MOST_INT32, wants=wants, of="Window")
+    return None if number == -1 else number

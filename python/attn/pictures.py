@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, NamedTuple, Sequence
 
-from . import compiler, frontend
+from . import checks, compiler, frontend
 from .drawing import CELL_COLOURS, cells, escape, text
 from .errors import ShapeError
 
@@ -24,8 +24,6 @@ OPTIONS = (
 )  # fmt: skip
 SKIPPED, PARTIAL, FULL = 0, 1, 2
 NAMES = ("skipped", "partial", "full")
-#: The score of every pair is held at once: 4 bytes each.
-MOST_PAIRS = 2**28
 
 
 class _Request(NamedTuple):
@@ -166,6 +164,18 @@ class MaskPicture:
             )
 
 
+def _page_table(table: Any) -> Any:
+    """The page table as numpy has it."""
+    import numpy as np
+
+    table = np.asarray(checks.listed("page_table", table, "int32"))
+    if table.dtype != np.int32 or table.ndim not in (2, 3):
+        raise ShapeError(
+            f"page_table expects int32 of rank 2 or 3, but got {table.dtype} of shape {table.shape}"
+        )
+    return table
+
+
 def mask_picture(
     q_length: int, kv_length: int | None = None, *, heads: int = 1, kv_heads: int | None = None,
     batch: int = 1, entry: int = 0, block: tuple[int, int] | None = None, **masks: Any,
@@ -199,36 +209,35 @@ def mask_picture(
     for name in masks:
         if name not in OPTIONS:
             raise ShapeError(f"mask_picture expects options among {', '.join(OPTIONS)}, but got {name}")
-    table = masks.get("page_table")
-    if table is not None:
-        table = masks["page_table"] = np.asarray(table, np.int32)
+
+    def size(name: str, value: Any, low: int = 1, high: int = checks.MOST_INT32) -> int:
+        return checks.whole(name, value, low, high, of="mask_picture")
+
+    q_length = size("q_length", q_length)
+    heads, batch = size("heads", heads), size("batch", batch)
+    kv_heads = heads if kv_heads is None else size("kv_heads", kv_heads, high=heads)
+    entry = size("entry", entry, 0, batch - 1)
+    if block is not None:
+        wants = "a pair (queries, keys)"
+        rows, keys = checks.pair("block", block, wants, of="mask_picture")
+        block = size("the queries of block", rows), size("the keys of block", keys)
+    if masks.get("page_table") is not None:
+        table = masks["page_table"] = _page_table(masks["page_table"])
         if masks.get("page_size") is None:
             raise ShapeError("mask_picture expects a page_size beside a page_table, but got none")
-        kv_length = table.shape[-1] * masks["page_size"]
-    elif kv_length is None:
-        kv_length = q_length
-    sizes = {"q_length": q_length, "kv_length": kv_length, "heads": heads, "batch": batch}
-    for name, number in sizes.items():
-        if number < 1:
-            raise ShapeError(f"mask_picture expects {name} to be at least 1, but got {number}")
-    if not 0 <= entry < batch:
-        raise ShapeError(f"mask_picture expects an entry of 0 to {batch - 1}, but got {entry}")
-    if block is not None and (len(block) != 2 or min(block) < 1):
-        raise ShapeError(f"mask_picture expects a block of (queries, keys), each at least 1, but got {block}")
-    pairs = batch * heads * q_length * kv_length
-    if pairs > MOST_PAIRS:
-        raise ShapeError(
-            f"mask_picture expects at most {MOST_PAIRS} pairs of queries and keys, heads and batch "
-            f"counted, but got {pairs}"
-        )
-    kv_heads = heads if kv_heads is None else kv_heads
+        page_size = size("page_size", masks["page_size"])
+        kv_length = size("the keys of page_table", table.shape[-1] * page_size)
+        pool = (int(table.max(initial=0)) + 1, kv_heads, page_size, 1)
+    else:
+        kv_length = q_length if kv_length is None else size("kv_length", kv_length)
+        pool = (batch, kv_heads, kv_length, 1)
+    checks.pairs("mask_picture", batch, heads, q_length, kv_length)
     q = np.zeros((batch, heads, q_length, 1), np.float32)
-    k = np.zeros((batch, kv_heads, kv_length, 1), np.float32)
-    if table is not None:
-        k = np.zeros((int(table.max(initial=0)) + 1, kv_heads, masks["page_size"], 1), np.float32)
-    visible, size = frontend.attention(q, k, k, _grad=_Request(block), **masks)
-    blocks = block_map(visible[entry], size)
+    # A pool has the pages that the table names, of which none takes memory here.
+    k = np.broadcast_to(np.zeros((1, 1, 1, 1), np.float32), pool)
+    visible, shown = frontend.attention(q, k, k, _grad=_Request(block), **masks)
+    blocks = block_map(visible[entry], shown)
     titles = [f"head {h}" for h in range(heads)]
     if (blocks == blocks[:1]).all() and (visible[entry] == visible[entry, :1]).all():
         blocks, titles = blocks[:1], ["all heads" if heads > 1 else "head 0"]
-    return MaskPicture(blocks, size, (q_length, kv_length), titles)
+    return MaskPicture(blocks, shown, (q_length, kv_length), titles)

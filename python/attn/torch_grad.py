@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from . import frontend
+from . import frontend, shims
 from .errors import CompileError, ShapeError
 
 #: The arguments of `attention` that may require grad, in the order of the function's inputs.
@@ -110,35 +110,23 @@ def scaled_dot_product_attention(
 ) -> Any:  # fmt: skip
     """torch's function over tensors of which some require grad: leading axes by torch's views."""
     rank = query.dim()
-    if not 2 <= rank <= 5 or key.dim() != rank or value.dim() != rank:
-        raise ShapeError(
-            "scaled_dot_product_attention expects query, key and value of one rank from 2 to 5, but "
-            f"got {rank}, {key.dim()} and {value.dim()}"
-        )
+    lead = shims.leading_axes({"query": query.shape, "key": key.shape, "value": value.shape})
 
     def four(x: Any) -> Any:
-        if x.dim() == 5:
-            return x.flatten(0, 1)
-        return x.reshape((1,) * (4 - x.dim()) + tuple(x.shape))
+        x = x.reshape((1,) * (4 - x.dim()) + tuple(x.shape)).expand(*(lead or (1,)), -1, -1, -1)
+        return x.flatten(0, 1) if x.dim() == 5 else x
 
     q, k, v = map(four, (query, key, value))
-    if q.shape[1] != k.shape[1] and not enable_gqa and k.shape[1] != 1:
-        raise ShapeError(
-            "scaled_dot_product_attention expects as many key heads as query heads unless "
-            f"enable_gqa is set, but got {q.shape[1]} and {k.shape[1]}"
-        )
-    batch = max(x.shape[0] for x in (q, k, v))
-    q, k, v = (x.expand(batch, -1, -1, -1) for x in (q, k, v))
+    shims.check_heads(q.shape[1], k.shape[1], enable_gqa)
     bias = mask = None
     if attn_mask is not None:
-        if attn_mask.dim() > rank:
-            raise ShapeError(
-                f"attn_mask expects at most query's rank {rank}, but got shape "
-                f"{tuple(attn_mask.shape)}"
-            )
-        full = four(attn_mask) if attn_mask.dim() == 5 else attn_mask
+        full = attn_mask
+        if shims.mask_axes(attn_mask.shape, rank, lead, k.shape[2]):
+            full = four(attn_mask)
+        elif attn_mask.dim() == 5:
+            full = attn_mask[0]
         bias, mask = (None, full) if str(full.dtype) == "torch.bool" else (full, None)
     out = frontend.attention(
         q, k, v, mask=mask, bias=bias, scale=scale, causal="top_left" if is_causal else None
     )
-    return out.reshape((*query.shape[:-1], value.shape[-1]))
+    return out.reshape((*lead, *query.shape[len(lead) : -1], value.shape[-1]))

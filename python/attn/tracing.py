@@ -17,19 +17,20 @@ given a traced value.
 Typing: an index is int32, the score float32, a comparison boolean. int32 with a
 float gives float32, `/` always gives float32, `//` and `%` round down as in
 Python. A mask_mod that is an exact band, prefix or document test becomes a
-structured mask; see `fold_mask`.
+structured mask; see `folding`. Traces are kept; see `records`.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import os
 import sys
 import types
 from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
-from . import masks
+from . import checks
 from .errors import CompileError
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,8 +80,15 @@ class _Trace:
     def constant(self, value: Any, type: str) -> "Scalar":
         if type == "i32" and not _I32_MIN <= value <= _I32_MAX:
             raise CompileError(
-                f"{_where()}an integer constant expects 32 bits, but got {value}"
+                f"{_where()}an integer constant expects 32 bits, but got {checks.show(value)}"
             )
+        if type == "f32":
+            try:
+                value = float(value)
+            except OverflowError:
+                raise CompileError(
+                    f"{_where()}a constant expects to fit a float, but got {checks.show(value)}"
+                ) from None
         # The text is the key, so that -0.0 and 0.0 or 1 and True stay apart.
         return self.add("arith.constant", (), type, constant_text(value, type))
 
@@ -594,10 +602,26 @@ def _call_by_name(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         raise CompileError(
             f"{_where()}a traced value expects one of {known}, but got a call of {name}"
         )
-    scalar = _trace_of(args)
-    assert scalar is not None
-    lifted = [_lift(scalar, a) if _is_zero_rank(a) else a for a in args]
+    trace = _trace_of((*args, *kwargs.values()))
+    assert trace is not None
+    for a in (*args, *kwargs.values()):
+        if isinstance(a, (list, tuple)) or (not isinstance(a, _CapturedArray) and _has_axes(a)):
+            # It would hand the operation back to the array's library, and so on.
+            raise CompileError(
+                f"{_where()}{name} of a traced value expects numbers beside it, but got "
+                f"{checks.show(a)}; index an array down to a number"
+            )
+    lifted = [_lift(trace, a) if _is_zero_rank(a) else a for a in args]
+    try:
+        inspect.signature(function).bind(*lifted, **kwargs)
+    except TypeError as e:
+        raise CompileError(f"{_where()}{name} of a traced value expects other arguments: {e}") from None
     return function(*(reversed(lifted) if reflected else lifted), **kwargs)
+
+
+def _has_axes(value: Any) -> bool:
+    """Whether a value is an array and no number in an array's clothes."""
+    return bool(getattr(value, "shape", ()))
 
 
 def _is_zero_rank(value: Any) -> bool:
@@ -985,6 +1009,29 @@ _CONVERSIONS = {"arith.sitofp", "arith.fptosi", "arith.extf", "arith.truncf", "a
                 "arith.extui", "arith.trunci"}  # fmt: skip
 
 
+#: How the callables are called.
+_PARAMETERS = {
+    "score_mod": ("score", "b", "h", "q_idx", "kv_idx"), "mask_mod": ("b", "h", "q_idx", "kv_idx"),
+}  # fmt: skip
+
+
+def _check_arity(kind: str, function: Callable[..., Any]) -> None:
+    """Refuses a callable that cannot be called with a mod's arguments."""
+    try:
+        # What a decorator passes on is its own affair.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # a builtin that does not say
+        return
+    names = _PARAMETERS[kind]
+    try:
+        signature.bind(*names)
+    except TypeError:
+        raise CompileError(
+            f"{kind} expects to be called as {kind}({', '.join(names)}), but got a function of "
+            f"{signature}"
+        ) from None
+
+
 def trace_region(kind: str, function: Callable[..., Any]) -> Region:
     """Calls a score_mod or mask_mod with traced scalars and returns the region.
 
@@ -995,6 +1042,7 @@ def trace_region(kind: str, function: Callable[..., Any]) -> Region:
     if not callable(function):
         raise CompileError(f"{kind} expects a callable, but got {type(function).__name__}")
     trace = _Trace()
+    _check_arity(kind, function)
     arguments = [
         trace.add("argument", (), type_, name) for name, type_ in Region.ARGUMENTS[kind]
     ]
@@ -1014,6 +1062,8 @@ def trace_region(kind: str, function: Callable[..., Any]) -> Region:
             f"but got {type(result).__name__}"
         )
     scalar = _lift(trace, result, wanted)
+    if scalar._trace is not trace:
+        raise CompileError(f"{kind} expects to return what it computed, but got a value of another call")
     if wanted == "i1" and scalar.type != "i1":
         raise CompileError(
             f"mask_mod expects to return a boolean (True = attend), but got {scalar.type}; "
@@ -1033,202 +1083,3 @@ def trace_region(kind: str, function: Callable[..., Any]) -> Region:
             trace.nodes[n] = node._replace(attr=(numbers[node.attr[0]], node.attr[1]))
     trace.captures = used
     return region
-
-
-# ---- folding a mask_mod into the algebra --------------------------------------------
-
-
-class Folded(NamedTuple):
-    """A mask_mod split into what the algebra can say and what it cannot.
-
-    `mask` AND `rest` is the callable's meaning; `rest` is None when everything
-    folded. `documents` is the array compared as ``a[q] == a[kv]``, if any.
-    """
-
-    mask: masks.Mask | None
-    rest: Region | None
-
-
-def fold_mask(region: Region) -> Folded:
-    """Matches a traced mask_mod with band, causal and prefix masks, exactly.
-
-    The result's conjuncts are matched one by one: comparisons whose two sides
-    differ by ``kv - q`` plus a constant are bands, those by ``kv`` plus a
-    constant prefixes; ``&``, ``|`` and ``~`` combine them. What does not match
-    stays a region.
-    """
-    trace = region.trace
-    structured: list[masks.Mask] = []
-    rest: list[int] = []
-    for part in _conjuncts(trace, region.result._id):
-        mask = _match(trace, part, False)
-        if mask is None:
-            rest.append(part)
-        else:
-            structured.append(mask)
-    if not structured:
-        return Folded(None, region)
-    mask = masks.conjunction(structured)
-    if not rest:
-        return Folded(mask, None)
-    result = Scalar(trace, rest[0])
-    for part in rest[1:]:
-        result = trace.add("arith.andi", (result, Scalar(trace, part)), "i1")
-    return Folded(mask, Region("mask_mod", trace, result))
-
-
-def _conjuncts(trace: _Trace, number: int) -> list[int]:
-    node = trace.nodes[number]
-    if node.op == "arith.andi" and node.type == "i1":
-        return [p for a in node.args for p in _conjuncts(trace, a)]
-    return [number]
-
-
-_INVERSE = {"slt": "sge", "sge": "slt", "sgt": "sle", "sle": "sgt"}
-
-
-def _match(trace: _Trace, number: int, negated: bool) -> masks.Mask | None:
-    """Returns the structured mask equal to a boolean value, or None."""
-    op, args, type_, attr = trace.nodes[number]
-    if type_ != "i1":
-        return None
-    if op == "arith.constant":
-        return masks.Full() if (attr == "true") != negated else masks.Prefix(0)
-    if op in ("arith.andi", "arith.ori"):
-        parts = [_match(trace, a, negated) for a in args]
-        if parts[0] is None or parts[1] is None:
-            return None
-        # De Morgan: a negated `and` is the `or` of the negated parts.
-        return parts[0] & parts[1] if (op == "arith.andi") != negated else parts[0] | parts[1]
-    if op == "arith.xori":
-        for a, b in (args, args[::-1]):
-            if trace.nodes[b].attr == "true":
-                return _match(trace, a, not negated)
-        return None
-    if op != "arith.cmpi" or attr not in _INVERSE:
-        return None
-    difference = _linear(trace, args[0], 1, _linear(trace, args[1], -1, {"1": 0}))
-    if difference is None:
-        return None
-    predicate = _INVERSE[attr] if negated else attr
-    # Every strict comparison of integers is a loose one with the bound moved by
-    # one, and every `>= 0` is a `<= 0` of the negated difference: d <= 0.
-    if predicate in ("sgt", "sge"):
-        difference = {k: -v for k, v in difference.items()}
-    if predicate in ("slt", "sgt"):
-        difference["1"] += 1
-    constant = difference.pop("1")
-    terms = {k: v for k, v in difference.items() if v}
-    if terms == {"j": 1, "i": -1}:  # kv - q + c <= 0: kv - q <= -c
-        if constant == 0:
-            return masks.Causal()
-        return masks.Window(None, -constant) if constant < 0 else None
-    if terms == {"i": 1, "j": -1}:  # q - kv + c <= 0: kv - q >= c
-        return masks.Window(-constant, None) if constant <= 0 else None
-    if terms == {"j": 1}:  # kv + c <= 0: kv < 1 - c
-        return masks.Prefix(max(1 - constant, 0)) if 1 - constant <= _I32_MAX else None
-    if not terms:
-        return masks.Full() if constant <= 0 else masks.Prefix(0)
-    return None
-
-
-def _linear(
-    trace: _Trace, number: int, factor: int, into: dict[str, int] | None
-) -> dict[str, int] | None:
-    """Adds factor * value to a linear form over b, h, i, j and 1, if it is one."""
-    if into is None:
-        return None
-    op, args, type_, attr = trace.nodes[number]
-    if type_ != "i32":
-        return None
-    if op == "argument":
-        return {**into, attr: into.get(attr, 0) + factor}
-    if op == "arith.constant":
-        return {**into, "1": into["1"] + factor * int(attr)}
-    if op in ("arith.addi", "arith.subi"):
-        sign = factor if op == "arith.addi" else -factor
-        return _linear(trace, args[1], sign, _linear(trace, args[0], factor, into))
-    return None
-
-
-def document_of(region: Region) -> Any | None:
-    """Returns the array `a` when a mask_mod is exactly ``a[q] == a[kv]``.
-
-    Also recognised with a leading batch index, ``a[b, q] == a[b, kv]``. The
-    caller decides whether storage slots and positions agree, without which the
-    test is not the document mask.
-    """
-    trace = region.trace
-    node = trace.nodes[region.result._id]
-    if node.op != "arith.cmpi" or node.attr != "eq":
-        return None
-    sides = [trace.nodes[a] for a in node.args]
-    if any(s.op != "attn.load" for s in sides) or sides[0].attr != sides[1].attr:
-        return None
-    indices = [
-        tuple(trace.nodes[a].attr if trace.nodes[a].op == "argument" else None for a in s.args)
-        for s in sides
-    ]
-    if set(indices) in ({("i",), ("j",)}, {("b", "i"), ("b", "j")}):
-        return trace.captures[sides[0].attr[0]]
-    return None
-
-
-# ---- traces, kept ------------------------------------------------------------------
-
-
-class Record:
-    """A traced callable, kept for as long as it reads the same things.
-
-    Attributes:
-      region: the trace.
-      folded: for a mask_mod, how it splits into the algebra and a rest.
-      document: for a mask_mod, the number of the array that it compares as
-        ``a[q] == a[kv]`` besides `document_causal`, or None.
-    """
-
-    def __init__(self, kind: str, function: Callable[..., Any], reads: Reads) -> None:
-        self.region = trace_region(kind, function)
-        self.keep = reads
-        numbers = {id(a): i for i, a in enumerate(reads.arrays)}
-        #: Where each capture is found among what the callable reads; None when
-        #: it was captured in some other way, so that nothing may be kept.
-        self.sources: list[int] | None = None
-        if not self.region.trace.inline_captures and all(
-            id(a) in numbers for a in self.region.captures
-        ):
-            self.sources = [numbers[id(a)] for a in self.region.captures]
-        self.folded = fold_mask(self.region) if kind == "mask_mod" else None
-        self.document: int | None = None
-        rest = self.folded.rest if self.folded else None
-        if rest is not None and self.folded is not None:
-            array = document_of(rest)
-            plain = self.folded.mask is None or self.folded.mask.text == "causal"
-            if array is not None and plain and dtype_name(array) == "int32":
-                self.document = next(
-                    i for i, a in enumerate(self.region.captures) if a is array
-                )
-
-
-_records: dict[Any, Record] = {}
-
-
-def record(kind: str, function: Callable[..., Any]) -> tuple[Record, list[Any]]:
-    """Traces a callable, or finds the trace; returns it and the captured arrays."""
-    reads = Reads(function)
-    key = (kind, *reads.parts)
-    try:
-        found = None if reads.opaque else _records.get(key)
-    except TypeError:  # something unhashable
-        found = None
-        reads.opaque = True
-    if found is None:
-        found = Record(kind, function, reads)
-        if reads.opaque or found.sources is None:
-            return found, list(found.region.captures)
-        if len(_records) > 4096:
-            _records.clear()
-        _records[key] = found
-    assert found.sources is not None
-    arrays = reads.arrays
-    return found, [arrays[i] for i in found.sources]

@@ -618,6 +618,47 @@ def test_scaled_dot_product_attention_ranks(rank, mask, is_causal):
     near(out, want.reshape(*lead, 6, 64), np.float32, 4)
 
 
+@pytest.mark.parametrize("q, k, mask, text", [
+    ((2, 3, 2, 4, 8), (3, 2, 2, 4, 8), None, "axis 0 that are equal or 1, but got 2 for query, 3 for key"),
+    ((2, 3, 2, 4, 8), (6, 2, 4, 8), None, "of one rank, a rank of 2 to 5, but got 5, 4 and 4"),
+    ((2, 4, 8), (3, 2, 4, 8), None, "of one rank, .* but got 3, 4 and 4"),
+    ((2, 2, 4, 8), (3, 2, 4, 8), None, "axis 0 that are equal or 1, but got 2 for query, 3 for key"),
+    ((2, 3, 2, 4, 8), (2, 1, 2, 4, 8), None, "leading axes of key that fold into one without a copy"),
+    ((2, 3, 2, 4, 8), (2, 3, 2, 4, 8), (3, 2, 1, 4, 4), r"attn_mask expects leading axes that broadcast to \[2, 3\]"),
+    ((2, 3, 2, 4, 8), (2, 3, 2, 4, 8), (6, 1, 4, 4), r"attn_mask expects leading axes that broadcast to \[2, 3\]"),
+    ((4, 8), (4, 8), (1, 4, 4), "attn_mask expects a rank of 1 to query's 2"),
+])  # fmt: skip
+@pytest.mark.parametrize("grad", [False, True])
+def test_scaled_dot_product_attention_pairs_no_wrong_batches(q, k, mask, text, grad):
+    arrays = [rand(*q), rand(*k), rand(*k), mask and rand(*mask)]
+    if grad:
+        torch = pytest.importorskip("torch")
+        if "without a copy" in text:
+            pytest.skip("torch's views copy")
+        arrays = [a if a is None else torch.tensor(a, requires_grad=True) for a in arrays]
+    with pytest.raises(attn.ShapeError, match=text):
+        attn.scaled_dot_product_attention(*arrays)
+
+
+@pytest.mark.parametrize("q, k, mask", [
+    ((2, 3, 2, 5, 8), (1, 1, 2, 7, 8), None), ((1, 1, 2, 5, 8), (2, 3, 2, 7, 8), None),
+    ((2, 3, 2, 5, 8), (2, 3, 2, 7, 8), (1, 1, 1, 5, 7)), ((2, 3, 2, 5, 8), (2, 3, 2, 7, 8), (2, 3, 2, 5, 7)),
+    ((3, 2, 5, 8), (1, 2, 7, 8), (2, 5, 7)), ((1, 3, 2, 5, 8), (1, 3, 2, 7, 8), (3, 1, 5, 7)),
+])  # fmt: skip
+@pytest.mark.parametrize("grad", [False, True])
+def test_scaled_dot_product_attention_broadcasts_leading_axes(q, k, mask, grad):
+    q, k, v = rand(*q), rand(*k), rand(*k)
+    bias = np.zeros(7, np.float32) if mask is None else rand(*mask)
+    s = q @ k.swapaxes(-1, -2) / 8**0.5 + bias
+    p = np.exp(s - s.max(-1, keepdims=True))
+    want = p / p.sum(-1, keepdims=True) @ v
+    if grad:
+        torch = pytest.importorskip("torch")
+        q, k, v, bias = (torch.tensor(a, requires_grad=True) for a in (q, k, v, bias))
+    got = attn.scaled_dot_product_attention(q, k, v, bias)
+    np.testing.assert_allclose(got.detach().numpy() if grad else got, want, atol=1e-5)
+
+
 def test_scaled_dot_product_attention_matches_torch():
     torch = pytest.importorskip("torch")
     theirs = torch.nn.functional.scaled_dot_product_attention
@@ -667,6 +708,13 @@ def counted(plan, *args):
     before = dict(plan._program.kernel.counters)
     out = plan.run(*args)
     return out, {k: v - before[k] for k, v in plan._program.kernel.counters.items()}
+
+
+def test_flash_attn_func_takes_slopes_as_a_list():
+    q = rand(1, 6, 2, 16)
+    slopes = np.array([0.5, 0.25], np.float32)
+    got = attn.flash_attn_func(q, q, q, alibi_slopes=[0.5, 0.25])
+    assert got.tobytes() == attn.flash_attn_func(q, q, q, alibi_slopes=slopes).tobytes()
 
 
 def test_a_mask_is_looked_at_once_for_all_heads():

@@ -420,3 +420,185 @@ def test_attention_is_a_function_to_whoever_looks():
     x = heads()
     with pytest.raises(attn.ShapeError):
         Layer().call(x, x)  # bound: the layer is q
+
+
+# ---- options -------------------------------------------------------------------------------
+
+POOL = np.zeros((3, 2, 8, 8), np.float32)
+ARRAY = np.array([1, 1])
+
+
+@pytest.mark.parametrize("name, values, wants", [
+    ("num_threads", ["4", 1.5, 2**31, True, -1, 5000, [1]], "1 to 1024, or 0 for the default"),
+    ("scale", ["x", "1", b"1", [1], 10**400, 10**5000, 1j, ARRAY, float("inf")], "a finite number"),
+    ("softcap", ["1", [1], 10**400, np.str_("1")], "a finite number"),
+    ("layout", [[], None, 1, b"bhsd"], "one of bhsd, bshd, thd"),
+    ("align", [{}, 1, "middle", ARRAY], '"top_left" or "bottom_right"'),
+    ("causal", [[], 1, 0, "left", ARRAY], '"top_left", "bottom_right", True, False or None'),
+    ("window", [3, ARRAY, "ab", {1: 1, 2: 2}, (1,)], r"a pair \(left, right\)"),
+    ("return_lse", [1, "x", ARRAY, None], "True or False"),
+    ("batch_invariant", [1, "x", ARRAY], "True or False"),
+    ("device", [[], 5, b"cpu", "gpu", "cuda:x"], "'cpu', 'cuda', 'cuda:N' or 'emulated'"),
+])  # fmt: skip
+def test_options_of_another_kind_are_refused(name, values, wants):
+    for value in values:
+        with pytest.raises(attn.AttnError, match=f"{name} expects {wants}.*, but got "):
+            attn.attention(X, X, X, **{name: value})
+
+
+@pytest.mark.parametrize("size", [True, -8, 0, b"8", "8", [8], 8.0])
+def test_page_sizes_are_integers(size):
+    with pytest.raises(attn.ShapeError, match="page_size expects an integer of 1 to"):
+        attn.attention(X, POOL, POOL, page_table=[[0]], page_size=size)
+
+
+@pytest.mark.parametrize("window", [(1.0, 0), (True, 0), (1, ARRAY), ("1", 0), (0, -2), (2**31, 0)])
+def test_the_bounds_of_a_window_are_integers(window):
+    with pytest.raises(attn.ShapeError, match="Window expects (left|right) to be an integer"):
+        attn.attention(X, X, X, window=window)
+
+
+def test_numpys_forms_of_options_are_taken():
+    plain = attn.attention(X, X, X, window=(1, 0), causal=True, scale=0.5, num_threads=1)
+    got = attn.attention(
+        X, X, X, window=[np.int64(1), np.int32(0)], causal=np.bool_(True), scale=np.float16(0.5),
+        num_threads=np.int64(1),
+    )  # fmt: skip
+    assert got.tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("good, bad", [
+    (dict(causal=True), dict(causal=1)), (dict(window=(1, 0)), dict(window=(1.0, 0))),
+    (dict(window=(1, 0)), dict(window=(True, 0))), (dict(num_threads=1), dict(num_threads=True)),
+    (dict(return_lse=True), dict(return_lse=1)),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("more", [{}, dict(mask=np.ones((4, 4), bool))], ids=["plain", "masked"])
+def test_what_ran_before_makes_no_call_valid(good, bad, more):
+    for _ in range(2):
+        attn.attention(X, X, X, **good, **more)
+        with pytest.raises(attn.ShapeError, match="expects"):
+            attn.attention(X, X, X, **bad, **more)
+
+
+def test_options_of_a_jitted_function_are_told_apart():
+    f = attn.jit(lambda q, window: attn.attention(q, q, q, window=window))
+    f(X, (1, 0))
+    with pytest.raises(attn.ShapeError, match="Window expects left to be an integer"):
+        f(X, (1.0, 0))
+
+
+@pytest.mark.parametrize("named", [
+    dict(kv_lengths=[7.9]), dict(kv_lengths=[True]), dict(kv_lengths=[2**40]), dict(kv_lengths=[2**70]),
+    dict(kv_lengths=[None]), dict(kv_lengths=["a"]), dict(q_segments=[0.2, 0.7, 1, 1]),
+    dict(q_segments=[[1, 2], [3]]), dict(cu_seqlens_q=[0, 1.5, 4]), dict(page_table=[[0.9, 1.2]]),
+    dict(sinks=[None, None]), dict(sinks=["1", "2"]), dict(sinks=[1e300, 0]), dict(log_weight=[[1], [1, 2]]),
+], ids=str)  # fmt: skip
+def test_lists_are_not_rounded(named):
+    (name,) = named
+    kind = "numbers that fit float32" if name in ("sinks", "log_weight") else "integers that fit int32"
+    with pytest.raises(attn.ShapeError, match=f"{name} expects a list of {kind}, but got"):
+        attn.attention(X, X, X, **named)
+
+
+def test_lists_of_numbers_are_taken():
+    for named, same in (
+        (dict(kv_lengths=[3]), dict(kv_lengths=np.array([3], np.int32))),
+        (dict(cu_seqlens_q=(0, np.int64(1), 4)), dict(cu_seqlens_q=np.array([0, 1, 4], np.int32))),
+        (dict(sinks=[1, -np.inf]), dict(sinks=np.array([1, -np.inf], np.float32))),
+        (dict(log_weight=[0, 0.5, 1, 2]), dict(log_weight=np.array([0, 0.5, 1, 2], np.float32))),
+    ):
+        x = heads(4, d=8)
+        assert attn.attention(x, x, x, **named).tobytes() == attn.attention(x, x, x, **same).tobytes()
+
+
+@pytest.mark.parametrize("bad, got", [
+    (dict(out=b"1234"), "out expects a writable array, but got bytes"),
+    (dict(mask=np.zeros((4, 4), "M8[s]")), r"but got datetime64\[s\]"),
+    (dict(out=np.zeros(X.shape, "M8[s]")), r"but got datetime64\[s\]"),
+])  # fmt: skip
+def test_what_is_no_array_of_numbers_is_refused(bad, got):
+    with pytest.raises(attn.ShapeError, match=got):
+        attn.attention(X, X, X, **bad)
+
+
+def test_ranks_are_looked_at_before_sizes():
+    for call in (
+        lambda: attn.attention(X, X[0, 0], X[0, 0], page_table=[[0]]),
+        lambda: attn.attention(X[0], X, X, mask_mod=lambda b, h, i, j: INDEX[i] == INDEX[j]),
+        lambda: attn.attention_grad(X[0], X[0], X[0], X[0], X[0], X[0]),
+        lambda: attn.attention_grad(*[X[None]] * 6),
+    ):
+        with pytest.raises(attn.ShapeError, match="attention expects [qk] of rank 4"):
+            call()
+
+
+SHIMS = [
+    (lambda: attn.flash_attn_func(X, X, X, window_size=5), r"window_size expects a pair \(left, right\)"),
+    (lambda: attn.flash_attn_func(X, X, X, window_size=(None, 0)), "window_size expects a pair .* but got None"),
+    (lambda: attn.flash_attn_func(X, X, X, alibi_slopes=5), r"alibi_slopes expects float32\[H\]"),
+    (lambda: attn.flash_attn_func(X, X, X, alibi_slopes=["a"]), "alibi_slopes expects a list of numbers"),
+    (lambda: attn.flash_attn_func(X, X, X, softcap="x"), "softcap expects a finite number"),
+    (lambda: attn.flash_attn_func(X, X, X, causal="x"), "causal expects True or False"),
+    (lambda: attn.scaled_dot_product_attention(X, X, X, is_causal=1), "is_causal expects True or False"),
+    (lambda: attn.scaled_dot_product_attention(X, X, X, dropout_p="x"), "dropout_p expects a finite number"),
+    (lambda: attn.merge_states(np.stack([X, X]), [X[..., 0]] * 2), "outs expects a list of arrays, but got ndarray"),
+    (lambda: attn.merge_states([X], [X[..., 0]], num_threads="x"), "num_threads expects 1 to 1024"),
+    (lambda: attn.set_num_threads("4"), "num_threads expects 1 to 1024, or 0 for the default, but got '4'"),
+    (lambda: attn.set_num_threads(True), "num_threads expects .*, but got True"),
+    (lambda: attn.attention_grad(*[X] * 6, grads=5), "grads expects a list of names among bias"),
+    (lambda: attn.attention_grad(*[X] * 6, grads=None), "grads expects a list of names among bias"),
+    (lambda: attn.compile("\ud800"), "a module's text expects a string of Unicode text"),
+    (lambda: attn.compile("", entry=None), "entry expects a string of Unicode text, but got None"),
+    (lambda: attn.compile(attn.attention, F, F, F, opt_level=True), "opt_level expects 0 to 3, but got True"),
+    (lambda: attn.compile(attn.attention, F, F, F, device=[]), r"device expects .* but got \[\]"),
+    (lambda: attn.jit(5), "jit expects a function, but got 5"),
+    (lambda: attn.load("\0"), "path expects the path of a file"),
+    (lambda: attn.load(5), "path expects the path of a file, but got 5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call, text", SHIMS, ids=[text for _, text in SHIMS])
+def test_options_of_the_other_functions(call, text):
+    with pytest.raises(attn.AttnError, match=text):
+        call()
+
+
+@pytest.mark.parametrize("shape", [
+    (1.5, 1, 1, 8), ("a", 1, 1, 8), (2**70, 1, 1, 8), (1, 1, 1, -8), (True,) * 4, None, "abc", 5,
+])  # fmt: skip
+def test_a_spec_has_sizes(shape):
+    with pytest.raises(attn.ShapeError, match="spec expects (a size|shape) to be"):
+        attn.spec(shape)
+    assert attn.spec([np.int64(3), None]).shape == (3, None)
+
+
+def test_a_plan_counts_its_arguments_on_every_road():
+    plan = attn.compile(attn.attention, X, X, X)
+    for some in (plan, attn.compile(plan.mlir())):
+        for run in (some.run, some.oracle):
+            for count in (2, 4):
+                with pytest.raises(attn.ShapeError, match=f"expects the arguments q, k, v, but got {count}"):
+                    run(*[X] * count)
+        with pytest.raises(attn.ShapeError, match="num_threads expects"):
+            some.run(X, X, X, num_threads="1")
+        with pytest.raises(attn.CompileError, match="stage expects a string"):
+            some.mlir(5)
+        with pytest.raises(attn.CacheError, match="path expects the path of a file"):
+            some.save("\0")
+
+
+def test_arrays_of_a_trace_are_none_once_it_is_over():
+    kept = []
+    attn.jit(lambda q: (kept.append(q), q + q)[1])(X)
+    attn.jit(lambda q: (kept.append(q + q), q + q)[1])(X)
+    with pytest.raises(attn.ShapeError, match="kv_lengths expects a rank of 1"):  # a trace that failed
+        attn.jit(lambda q: (kept.append(q), attn.attention(q, q, q, kv_lengths=q))[1])(X)
+    for old in kept:
+        for use in (
+            lambda q: old + q, lambda q: q - old, lambda q: -old, lambda q: attn.attention(q, old, old),
+            lambda q: old if old._argument is None else -old,
+        ):  # fmt: skip
+            with pytest.raises(attn.CompileError, match="outside of the function that it belongs to"):
+                attn.jit(use)(X)
+        with pytest.raises(attn.CompileError, match="outside of the function that it belongs to"):
+            attn.attention(old, old, old)

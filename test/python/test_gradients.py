@@ -239,6 +239,18 @@ def test_sizes_that_do_not_agree_in_compiled_code(name):
             run(q, k, v, *state.values())
 
 
+def test_captured_indices_have_no_gradient_and_leave_the_others_theirs():
+    q, k, v, dout = arrays(RNG(15), b=2)
+    table, ids = RNG(16).standard_normal(3).astype(f32), np.arange(17, dtype=np.int32) % 3
+    dense = np.ascontiguousarray(table[ids])
+    got = both(q, k, v, dout, score_mod=lambda s, b, h, i, j: s + table[ids[j]], grads="captures")
+    want = both(q, k, v, dout, score_mod=lambda s, b, h, i, j: s + dense[j], grads="captures")
+    assert got.dcaptures[0] is None  # the indices are read first
+    np.testing.assert_allclose(
+        got.dcaptures[1], np.bincount(ids, want.dcaptures[0], 3), atol=1e-5, rtol=1e-5
+    )
+
+
 def test_what_has_no_gradient_is_refused():
     q, k, v, dout = arrays(RNG(13))
     ids = np.zeros(4, np.int32)

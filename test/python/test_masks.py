@@ -53,7 +53,7 @@ def test_and_or_keywords_are_refused():
         Causal() and Window(1, 1)
 
 
-@pytest.mark.parametrize("left, right", [(-2, 0), (0, -5), (1.5, 0), ("a", 0), (2**31, 0)])
+@pytest.mark.parametrize("left, right", [(-2, 0), (0, -5), (1.5, 0), ("a", 0), (2**31, 0), (True, 0), (np.ones(2), 0)])
 def test_window_refuses_bad_bounds(left, right):
     with pytest.raises(attn.ShapeError, match="Window expects"):
         Window(left, right)
@@ -62,7 +62,7 @@ def test_window_refuses_bad_bounds(left, right):
 def test_prefix_and_document_refuse_bad_arguments():
     with pytest.raises(attn.ShapeError, match="but got -1"):
         Prefix(-1)
-    with pytest.raises(attn.ShapeError, match="but got str"):
+    with pytest.raises(attn.ShapeError, match="but got 'x'"):
         Prefix("x")
     ids = np.zeros((1, 4), np.int32)
     with pytest.raises(attn.ShapeError, match="but got both"):
@@ -71,6 +71,23 @@ def test_prefix_and_document_refuse_bad_arguments():
         Document(segments_kv=ids)
     with pytest.raises(attn.ShapeError, match="one array for q_segments"):
         Document(segments=ids) & Document(segments=ids.copy())
+
+
+@pytest.mark.parametrize("size", [-1, "6", 6.0, True, 2**40])
+def test_pictures_refuse_what_is_no_size(size):
+    mask = Causal()
+    for draw in (mask.picture, mask.dense, lambda n: mask.dense(6, n)):
+        with pytest.raises(attn.ShapeError, match="expects an integer|expects at most"):
+            draw(size)
+
+
+def test_dense_refuses_other_options():
+    with pytest.raises(attn.ShapeError, match="align expects one of top_left, bottom_right, but got 'x'"):
+        Causal().dense(6, align="x")
+    with pytest.raises(attn.ShapeError, match="batch expects an integer of at least 0, but got 'x'"):
+        Causal().dense(6, batch="x")
+    with pytest.raises(attn.ShapeError, match="batch expects one of 2 entries, but got 4"):
+        Prefix(np.array([3, 4], np.int32)).dense(6, batch=4)
 
 
 def test_pictures():

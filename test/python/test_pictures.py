@@ -121,6 +121,11 @@ def test_lengths_pages_and_entries():
     assert pages.lengths == (8, 24) and pages.blocks.tolist() == [[[2, 0, 2]]]
 
 
+def test_the_last_page_of_a_large_pool_takes_no_memory():
+    picture = attn.mask_picture(8, page_table=[[2**31 - 1, -1]], page_size=8, block=(8, 8))
+    assert picture.blocks.tolist() == [[[2, 0]]]
+
+
 def test_svg_has_a_square_per_block():
     mask = patches(2)[None]
     picture = attn.mask_picture(288, 768, heads=2, mask=mask, block=(96, 100))
@@ -147,11 +152,25 @@ def test_text():
 
 @pytest.mark.parametrize("options, message", [
     (dict(bias=1), "mask_picture expects options among mask, causal, .*, but got bias"),
-    (dict(entry=1), "mask_picture expects an entry of 0 to 0, but got 1"),
-    (dict(block=(0, 3)), r"mask_picture expects a block of \(queries, keys\), each at least 1, but got \(0, 3\)"),
-    (dict(heads=0), "mask_picture expects heads to be at least 1, but got 0"),
+    (dict(entry=1), "mask_picture expects entry to be an integer of 0 to 0, but got 1"),
+    (dict(block=(0, 3)), "mask_picture expects the queries of block to be an integer of 1 to 2147483647, but got 0"),
+    (dict(heads=0), "mask_picture expects heads to be an integer of 1 to 2147483647, but got 0"),
     (dict(heads=2**27), "mask_picture expects at most 268435456 pairs .*, but got 8589934592"),
     (dict(page_table=[[0]]), "mask_picture expects a page_size beside a page_table, but got none"),
+    (dict(page_table=np.array([[0]]), page_size=8), "page_table expects int32 of rank 2 or 3, but got int64 of shape"),
+    (dict(page_table=np.array([[0.5]]), page_size=8), "page_table expects int32 of rank 2 or 3, but got float64"),
+    (dict(page_table=5, page_size=8), r"page_table expects int32 of rank 2 or 3, but got int64 of shape \(\)"),
+    (dict(page_table=[[2**40]], page_size=8), "page_table expects a list of integers that fit int32"),
+    (dict(page_table=[[0]], page_size="8"), "mask_picture expects page_size to be an integer of 1 to"),
+    (dict(heads=2.0), "mask_picture expects heads to be an integer of 1 to 2147483647, but got 2.0"),
+    (dict(batch="a"), "mask_picture expects batch to be an integer of 1 to 2147483647, but got 'a'"),
+    (dict(entry=False), "mask_picture expects entry to be an integer of 0 to 0, but got False"),
+    (dict(kv_length=8.0), "mask_picture expects kv_length to be an integer"),
+    (dict(kv_heads=-1), "mask_picture expects kv_heads to be an integer of 1 to 1, but got -1"),
+    (dict(kv_heads=2**40), "mask_picture expects kv_heads to be an integer of 1 to 1, but got 1099511627776"),
+    (dict(block=5), r"mask_picture expects block to be a pair \(queries, keys\), but got 5"),
+    (dict(block={1: 1, 2: 2}), r"mask_picture expects block to be a pair \(queries, keys\), but got {1: 1"),
+    (dict(block=(2, "a")), "mask_picture expects the keys of block to be an integer"),
     (dict(kv_length=9, causal=True), "expects equal query and key lengths or an explicit alignment, but got 8 and 9"),
 ])  # fmt: skip
 def test_errors(options, message):

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attn
-from attn import tracing
-from attn.tracing import fold_mask, record, trace_region
+from attn import records, tracing
+from attn.folding import fold_mask
+from attn.records import record
+from attn.tracing import trace_region
 
 
 def region_text(kind, function, types=()):
@@ -264,6 +266,15 @@ def test_python_if_names_the_line_and_offers_where():
         (lambda s, b, h, q, kv: GLOBAL_TABLE[7], r"\[0, 5\), but got 7"),
         (lambda s, b, h, q, kv: GLOBAL_TABLE[1:], "but got a slice"),
         (lambda s, b, h, q, kv: np.linalg.norm(s), "call of norm"),
+        (lambda s, b, h, q, kv: np.ones(3, np.float32) * s, r"numbers beside it, but got ndarray of shape \(3,\)"),
+        (lambda s, b, h, q, kv: s * np.ones(3, np.float32), r"numbers beside it, but got ndarray of shape \(3,\)"),
+        (lambda s, b, h, q, kv: np.multiply(s, [1, 2]), r"numbers beside it, but got \[1, 2\]"),
+        (lambda s, b, h, q, kv: np.multiply(s, 2, dtype=int), "multiply of a traced value expects other arguments"),
+        (lambda s, b, h, q, kv: 10**400, "a constant expects to fit a float"),
+        (lambda s, b, h, q, kv: s * 10**400, "a constant expects to fit a float"),
+        (lambda s, b, h, q, kv: q + 10**5000, "32 bits, but got an int"),
+        (lambda s, b, h, q: s, r"called as score_mod\(score, b, h, q_idx, kv_idx\), but got a function of \(s, b, h, q\)"),
+        (attn.exp, r"called as score_mod\(score, b, h, q_idx, kv_idx\), but got a function of \(x"),
     ],
 )
 def test_what_cannot_be_traced_is_refused(mod, text):
@@ -286,6 +297,24 @@ def test_errors_of_the_callable_itself_come_through():
         trace_region("score_mod", mod)
 
 
+def test_a_decorators_arguments_are_its_own_affair():
+    @functools.wraps(lambda s: s)
+    def mod(*all):
+        return all[0]
+
+    trace_region("score_mod", mod)
+
+
+def test_values_of_another_call_are_refused():
+    kept = []
+    keep = kept.append
+    trace_region("score_mod", lambda s, b, h, q, kv: (keep(s), s)[1])
+    old = kept[0]
+    for mod in (lambda s, b, h, q, kv: old, lambda s, b, h, q, kv: s + old):
+        with pytest.raises(attn.CompileError, match="another call|outside of the call"):
+            trace_region("score_mod", mod)
+
+
 # ---- folding ---------------------------------------------------------------------------
 
 
@@ -305,6 +334,10 @@ def test_errors_of_the_callable_itself_come_through():
         (lambda b, h, q, kv: ~((q < kv) & (kv >= 7)), "or(causal, prefix<7>)"),
         (lambda b, h, q, kv: kv < 16, "prefix<16>"),
         (lambda b, h, q, kv: kv < -3, "prefix<0>"),
+        # No two positions are as far apart.
+        (lambda b, h, q, kv: q - (-(2**31)) >= kv, "full"),
+        (lambda b, h, q, kv: kv - q >= -(2**31), "full"),
+        (lambda b, h, q, kv: q - (-(2**31)) < kv, "prefix<0>"),
         (lambda b, h, q, kv: True, "full"),
         (lambda b, h, q, kv: kv < 16 and True, None),
     ],
@@ -343,6 +376,57 @@ def test_a_conjunction_folds_in_part():
     assert folded.mask.text == "and(causal, prefix<9>)"
     assert "floordivsi" in folded.rest.text([], [])
     assert "sge" not in folded.rest.text([], [])
+
+
+def chain(kind):
+    def mod(b, h, q, kv):
+        seen = kv < 5
+        for n in range(1000):
+            if kind == "&":
+                seen = seen & (kv < 5 + n)
+            elif kind == "|":
+                seen = seen | (q >= kv - n)
+            elif kind == "~":
+                seen = ~~~seen
+            elif kind == "mixed":
+                seen = ~((seen & (kv < 6 + n)) | (q >= kv - n))
+            elif kind == "shared":
+                seen = (seen & (kv < 6 + n)) | (seen & (q >= kv - n))
+        if kind == "+":
+            for n in range(1000):
+                q = q + 1 if n % 2 else q + q - q
+            seen = q >= kv
+        return seen
+
+    return mod
+
+
+@pytest.mark.parametrize("kind, text", [
+    ("&", "and(prefix<5>, prefix<6>"), ("|", "or(prefix<5>, causal, band<inf, 1>"), ("~", "prefix<5>"),
+    ("mixed", None), ("+", "band<inf, 500>"),
+])  # fmt: skip
+def test_long_chains_fold(kind, text):
+    folded = record("mask_mod", chain(kind))[0].folded
+    if text is None:
+        assert folded.rest is not None
+    else:
+        assert folded.rest is None and folded.mask.text.startswith(text)
+
+
+def test_graphs_that_are_endless_as_trees_are_refused():
+    with pytest.raises(attn.CompileError, match="at most 16384 tests, a shared one counted for each use"):
+        record("mask_mod", chain("shared"))
+
+
+def test_the_traces_used_last_are_kept():
+    def make(n):
+        return lambda b, h, q, kv: (q + kv) % 7 == n
+
+    first = record("mask_mod", make(0))[0]
+    for n in range(2 * records._MOST_RECORDS):
+        record("mask_mod", make(n))
+        assert record("mask_mod", make(0))[0] is first
+    assert len(records._records) == records._MOST_RECORDS
 
 
 def test_document_test_is_recognised():

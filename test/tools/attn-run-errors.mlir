@@ -52,6 +52,10 @@
 // SIZES: error: expects attn.sizes of 'f' to hold sizes of 0 or more, but got another attribute for 'S'
 // RUN: not attn-run kind.mlir --backend=oracle 2>&1 | FileCheck %s --check-prefix=KIND
 // KIND: error: expects 'arg0' to hold i1 for generator 'mask', but got f32
+// RUN: not attn-run pages.mlir --backend=oracle 2>&1 | FileCheck %s --check-prefix=PAGES
+// PAGES: error: expects generator 'page_table' of 'arg0' to have at most 2^24 pages, but got 1000000000000000000
+// RUN: not attn-run documents.mlir --backend=oracle 2>&1 | FileCheck %s --check-prefix=DOCUMENTS
+// DOCUMENTS: error: expects generator 'segments' of 'arg0' to have at most 2^24 documents, but got 1000000000000
 // RUN: not attn-run use.mlir --backend=oracle 2>&1 | FileCheck %s --check-prefix=USE
 // USE: error: expects 'arg0' to be cu_q or cu_kv of an attention over the function's arguments for generator 'cu_seqlens', but got another use
 // RUN: not attn-run scalar.mlir --backend=oracle 2>&1 | FileCheck %s --check-prefix=SCALAR
@@ -98,6 +102,14 @@ func.func @f(%x: tensor<?xf32> {attn.dims = ["S"]}) -> tensor<?xf32> attributes 
 //--- kind.mlir
 func.func @f(%x: tensor<3xf32> {attn.input = #attn.gen<"mask", [0.5, 0.0]>}) -> tensor<3xf32> {
   return %x : tensor<3xf32>
+}
+//--- pages.mlir
+func.func @f(%x: tensor<3x7xi32> {attn.input = #attn.gen<"page_table", [1.0e18]>}) -> tensor<3x7xi32> {
+  return %x : tensor<3x7xi32>
+}
+//--- documents.mlir
+func.func @f(%x: tensor<3x7xi32> {attn.input = #attn.gen<"segments", [1.0e12]>}) -> tensor<3x7xi32> {
+  return %x : tensor<3x7xi32>
 }
 //--- use.mlir
 func.func @f(%x: tensor<3xi32> {attn.input = #attn.gen<"cu_seqlens">}) -> tensor<3xi32> {

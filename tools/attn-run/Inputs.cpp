@@ -169,7 +169,8 @@ static void fillMask(Array &array, double density, int64_t deadRows,
 }
 
 /// Each row: pages in random order, no page twice; an entry in eight, and what
-/// there are no more pages for, is -1. Rows may share pages.
+/// there are no more pages for, is -1. Rows may share pages. The order of all
+/// pages is drawn for each row, so `fill` limits them.
 static void fillPageTable(Array &array, int64_t pages, Random &random) {
   int64_t length = rowLength(array);
   std::vector<int64_t> order(std::max<int64_t>(pages, 0));
@@ -239,6 +240,9 @@ slotsOf(func::FuncOp function, unsigned index,
   return slots;
 }
 
+/// How many pages or documents a generator draws at most.
+static constexpr int64_t kMostDrawn = int64_t(1) << 24;
+
 /// Fills one argument. `slots` is for cu_seqlens.
 static llvm::Error fill(Array &array, GenAttr gen, const std::string &name,
                         std::optional<int64_t> slots, Random &random) {
@@ -300,6 +304,12 @@ static llvm::Error fill(Array &array, GenAttr gen, const std::string &name,
   }
   if (llvm::Error error = expects(integer, "integers"))
     return error;
+  // Pages and documents are drawn one by one, for every row.
+  if ((kind == "page_table" || kind == "segments") && whole(0) > kMostDrawn)
+    return fail("expects generator '" + kind + "' of '" + name +
+                "' to have at most 2^24 " +
+                (kind == "segments" ? "documents" : "pages") + ", but got " +
+                llvm::Twine(whole(0)));
   if (kind == "page_table") {
     fillPageTable(array, whole(0), random);
   } else if (kind == "segments") {

@@ -83,6 +83,23 @@ bool isPlain(PyObject *value, bool inTuple = false) {
   return true;
 }
 
+/// Whether two plain values are the same argument: 1, 1.0 and True are equal,
+/// alone or in a tuple, and yet are not.
+bool sameValue(PyObject *a, PyObject *b) {
+  if (a == b)
+    return true;
+  if (Py_TYPE(a) != Py_TYPE(b))
+    return false;
+  if (!PyTuple_CheckExact(a))
+    return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
+  if (PyTuple_GET_SIZE(a) != PyTuple_GET_SIZE(b))
+    return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(a); ++i)
+    if (!sameValue(PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i)))
+      return false;
+  return true;
+}
+
 struct Keyword {
   PyObject *name, *value;
 };
@@ -103,12 +120,7 @@ struct Key {
       return false;
     for (size_t i = 0; i < count; ++i) {
       const Keyword &a = keywords[i], &b = other.keywords[i];
-      if (!same(a.name, b.name))
-        return false;
-      // 1, 1.0 and True are equal, and yet not the same argument.
-      if (a.value != b.value &&
-          (Py_TYPE(a.value) != Py_TYPE(b.value) ||
-           PyObject_RichCompareBool(a.value, b.value, Py_EQ) != 1))
+      if (!same(a.name, b.name) || !sameValue(a.value, b.value))
         return false;
     }
     return true;

@@ -51,8 +51,16 @@ static DType dtypeFromFormat(const char *format, Py_ssize_t itemsize) {
 
 static void importBuffer(Tensor &t, PyObject *object, bool writable) {
   int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-  if (PyObject_GetBuffer(object, &t.buffer, flags) != 0)
+  if (PyObject_GetBuffer(object, &t.buffer, flags) != 0) {
+    // bytes, for one; what is no array of numbers says so itself.
+    if (writable && PyErr_ExceptionMatches(PyExc_BufferError)) {
+      PyErr_Clear();
+      raiseError("ShapeError",
+                 std::string("out expects a writable array, but got ") +
+                     Py_TYPE(object)->tp_name);
+    }
     throw nb::python_error();
+  }
   t.hasBuffer = true;
   const Py_buffer &b = t.buffer;
   if (b.ndim > kMaxRank)
@@ -198,6 +206,11 @@ static bool importNumPyBFloat16(Tensor &t, PyObject *object, bool writable) {
   return true;
 }
 
+static std::string nameOfDType(nb::handle array) {
+  nb::object dtype = nb::getattr(array, "dtype", nb::none());
+  return nb::cast<std::string>(nb::str(dtype));
+}
+
 bool attn::py::requiresGrad(nb::handle object, const TypeFacts &facts) {
   if (facts.library != Library::Torch)
     return false;
@@ -225,8 +238,16 @@ Tensor attn::py::importTensor(nb::handle object, bool writable, int layout) {
           !nb::cast<bool>(nb::getattr(flags, "writeable", nb::bool_(true))))
         raiseError("ShapeError", "out expects a writable array, but got a "
                                  "read-only one");
-      if (!importNumPyBFloat16(t, object.ptr(), writable))
-        throw;
+      if (importNumPyBFloat16(t, object.ptr(), writable)) {
+        // A view of its bits.
+      } else if (!e.type().is(PyExc_ValueError)) {
+        throw; // said in our own words
+      } else {
+        raiseError("ShapeError",
+                   "a tensor expects one of float64, float32, float16, "
+                   "bfloat16, int64, int32, int8, bool, but got " +
+                       nameOfDType(object));
+      }
     }
   } else {
     if (requiresGrad(object, facts))
