@@ -59,8 +59,11 @@ llvm::Error Attention::computeGrad(AttentionGradOp grad, Gradients &to) {
     return kPlain ? static_cast<T>(roundTo(storage, value)) : value;
   };
   bool baseTwo = kPlain && mode.variant % 2 == 1;
+  // Scores in another order than the attention that lse is from, whose roundings
+  // would otherwise be these: exp(s - lse) of a row with one large score s would
+  // be 1 however far off both are.
   std::vector<int64_t> queryOrder = sumOrder(queries, mode.variant),
-                       dimOrder = sumOrder(dim, mode.variant),
+                       dimOrder = sumOrder(dim, mode.variant + 1),
                        valueOrder = sumOrder(valueDim, mode.variant),
                        keyOrder = sumOrder(keys, mode.variant);
   AxesAttr axes = op.getAxesOrDefault();

@@ -690,3 +690,31 @@ func.func @one_capture(%q: tensor<?x4x?x64xf32> {attn.name = "q", attn.dims = ["
       -> tensor<?x4x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32> dcaptures(tensor<?xf32>)
   return %dq, %dk, %dv, %e0 : tensor<?x4x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?xf32>
 }
+
+// Scores of up to 60 in heads of 256: few rows and tiles of them sum the columns in different orders, and what that is
+// worth is a factor of every weight.
+func.func @large_scores_of_wide_heads(%q: tensor<?x2x?x256xf32> {attn.dims = ["B", "2", "Sq", "256"], attn.input = #attn.gen<"normal", [4.0]>},
+    %k: tensor<?x1x?x256xf32> {attn.dims = ["B", "1", "Sk", "256"], attn.input = #attn.gen<"normal", [4.0]>},
+    %v: tensor<?x1x?x1xf32> {attn.dims = ["B", "1", "Sk", "1"], attn.input = #attn.gen<"normal", [4.0]>},
+    %q_lengths: tensor<?xi32> {attn.dims = ["B"], attn.input = #attn.gen<"lengths", [0.0, 1.0]>},
+    %q_positions: tensor<1x?xi32> {attn.dims = ["1", "Sq"], attn.input = #attn.gen<"positions", [-50.0, 300.0]>},
+    %kv_positions: tensor<1x?xi32> {attn.dims = ["1", "Sk"], attn.input = #attn.gen<"positions", [-50.0, 300.0]>},
+    %log_weight: tensor<?x1x?xf32> {attn.dims = ["B", "1", "Sk"], attn.input = #attn.gen<"uniform", [-2.0, 2.0]>},
+    %g: tensor<?x2x?x1xf32> {attn.dims = ["B", "2", "Sq", "1"], attn.input = #attn.gen<"normal", [1.0]>},
+    %gl: tensor<?x2x?xf32> {attn.dims = ["B", "2", "Sq"], attn.input = #attn.gen<"normal", [1.0]>})
+    -> (tensor<?x2x?x256xf32>, tensor<?x1x?x256xf32>, tensor<?x1x?x1xf32>, tensor<?x1x?xf32>) attributes {attn.sizes = [{B = 3, Sq = 17, Sk = 33}, {B = 2, Sq = 49, Sk = 300}]} {
+  %out, %lse = attn.attention %q, %k, %v
+      q_lengths(%q_lengths : tensor<?xi32>)
+      q_positions(%q_positions : tensor<1x?xi32>)
+      kv_positions(%kv_positions : tensor<1x?xi32>)
+      log_weight(%log_weight : tensor<?x1x?xf32>)
+      : tensor<?x2x?x256xf32>, tensor<?x1x?x256xf32>, tensor<?x1x?x1xf32> -> tensor<?x2x?x1xf32>, tensor<?x2x?xf32>
+  %dq, %dk, %dv, %dlog_weight = attn.attention_grad %q, %k, %v
+      q_lengths(%q_lengths : tensor<?xi32>)
+      q_positions(%q_positions : tensor<1x?xi32>)
+      kv_positions(%kv_positions : tensor<1x?xi32>)
+      log_weight(%log_weight : tensor<?x1x?xf32>)
+      out(%out : tensor<?x2x?x1xf32>) lse(%lse : tensor<?x2x?xf32>) dout(%g : tensor<?x2x?x1xf32>) dlse(%gl : tensor<?x2x?xf32>)
+      : tensor<?x2x?x256xf32>, tensor<?x1x?x256xf32>, tensor<?x1x?x1xf32> -> tensor<?x2x?x256xf32>, tensor<?x1x?x256xf32>, tensor<?x1x?x1xf32> dlog_weight(tensor<?x1x?xf32>)
+  return %dq, %dk, %dv, %dlog_weight : tensor<?x2x?x256xf32>, tensor<?x1x?x256xf32>, tensor<?x1x?x1xf32>, tensor<?x1x?xf32>
+}
