@@ -130,7 +130,8 @@ ResultComparison mlir::attn::compareResult(const Array &got,
                      ? std::max(ulpAt(type, scale), kSingleFloor * chain)
                      : ulpAt(type, scale);
   if (type == DType::F64) {
-    verdict.allowed = kDoubleBound * ofScores;
+    verdict.allowed = std::max(kDoubleBound * ofScores,
+                               (gradScale ? 3 : 2) * verdict.plainError);
   } else if (gradScale) {
     verdict.allowed =
         std::max({3 * verdict.plainError, ulpAt(type, scale),

@@ -60,13 +60,13 @@ struct Comparison {
 ///
 /// For a log-sum-exp M is max(1, max |oracle|), the type is the result's, and
 /// the first of these bounds is 5e-7 * max(M, max |s| / 8). With f64 plain and
-/// oracle are the same computation, so that their difference says nothing:
-/// there the bound is the f32 one scaled by the ratio of the roundings, 2e-6 *
-/// 2^-29, and it is the only one.
+/// oracle differ in the order of their sums alone, and not at all where there is
+/// one number to sum: in place of ulp(M) stands the f32 limit scaled by the ratio
+/// of the roundings, 2e-6 * 2^-29.
 ///
 /// A gradient (`gradScale`, the largest sum of the sizes of its terms) may have
 /// three times the plain error, or an ulp at max |oracle|, or an f32 ulp at
-/// gradScale, since its terms cancel. The f32 bound does not apply, and the one
+/// gradScale, since its terms cancel. The f32 limit does not apply, and the bound
 /// of f64 has gradScale for M.
 ///
 /// Where the oracle is NaN or infinite the result has to be so too, and

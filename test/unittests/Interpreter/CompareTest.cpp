@@ -100,6 +100,9 @@ TEST(Compare, DoublePrecision) {
   RunFacts f64 = facts(DType::F64, 1.0, 1.0);
   EXPECT_TRUE(judge(DType::F64, 1.0 + 3e-15, 1.0, 1.0, f64).pass);
   EXPECT_FALSE(judge(DType::F64, 1.0 + 5e-15, 1.0, 1.0, f64).pass);
+  // What another order of the sums is worth may be more than that.
+  EXPECT_TRUE(judge(DType::F64, 1.0 + 1.9e-14, 1.0, 1.0 + 1e-14, f64).pass);
+  EXPECT_FALSE(judge(DType::F64, 1.0 + 2.1e-14, 1.0, 1.0 + 1e-14, f64).pass);
 }
 
 TEST(Compare, WhatIsNotFinite) {
