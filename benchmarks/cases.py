@@ -44,6 +44,8 @@ class Case:
     backward: bool = False
     #: Rows whose bits are their own (attn's batch_invariant).
     invariant: bool = False
+    #: What becomes of a score: "softcap" (inputs.SOFTCAP) or "alibi" (inputs.slopes).
+    score: str = ""
 
     @property
     def decode(self) -> bool:
@@ -189,6 +191,13 @@ TINY = [
     for d in (32, 64)
     for n, causal in ((8, False), (16, False), (32, False), (64, False), (64, True))
 ]
+#: With something done to every score, beside the same without.
+SCORES = [
+    square(f"{dtype} full d{d} n2048 {score}", 2048, d, dtype=dtype, score=score)
+    for dtype in ("f32", "bf16")
+    for d in (64, 128)
+    for score in ("softcap", "alibi")
+]
 #: With batch_invariant, beside the same without.
 INVARIANT = [
     square("full d64 n2048", 2048, 64, invariant=True),
@@ -196,7 +205,9 @@ INVARIANT = [
     square("bf16 full d128 n2048", 2048, 128, dtype="bf16", invariant=True),
     Case("12 of 512 packed d64 causal", 8, 8, sum(_UNIFORM), sum(_UNIFORM), 64, causal=True, lengths=_UNIFORM,
          invariant=True),
+    Case("1 query kv4096 group1 d128", 8, 8, 1, 4096, 128, invariant=True),
     Case("1 query kv4096 group4 d128", 32, 8, 1, 4096, 128, invariant=True),
+    Case("1 query kv4096 group8 d128", 64, 8, 1, 4096, 128, invariant=True),
     Case("8 queries kv4096 group4 d128", 32, 8, 8, 4096, 128, invariant=True),
 ]
 #: Gradients beside the forward of the same case.
@@ -226,6 +237,12 @@ PEERS: dict[str, list[Case]] = {
         square("f32 causal window 1024 d128 n4096", 4096, 128, window=(1023, 0)),
         square("f32 8 documents d64 n4096", 4096, 64, documents=8),
         square("f32 block list 25% d64 n4096", 4096, 64, blocks=0.25),
+    ],
+    "scores": [
+        square(f"{dtype} {'causal' if score == 'alibi' else 'full'} {score} d128 n2048", 2048, 128, dtype=dtype,
+               causal=score == "alibi", score=score)
+        for dtype in ("f32", "bf16")
+        for score in ("softcap", "alibi")
     ],
     "f16": [
         square(f"f16 {'causal' if causal else 'full'} d{d} n2048", 2048, d, causal=causal, dtype="f16")

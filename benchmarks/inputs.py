@@ -33,6 +33,21 @@ def arrays(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return draw(case.heads, case.queries), draw(case.kv_heads, case.keys), draw(case.kv_heads, case.keys)
 
 
+#: c of the softcap c tanh(s / c).
+SOFTCAP = 3.0
+
+
+def slopes(case: Case) -> np.ndarray:
+    """ALiBi's slope of each head: key j gets slope * (j - i) beside query i."""
+    return np.exp2(-8.0 * np.arange(1, case.heads + 1) / case.heads).astype(np.float32)
+
+
+def bias(case: Case) -> np.ndarray:
+    """The same as numbers, [1, heads, queries, keys], for those that take no formula."""
+    away = np.arange(case.keys, dtype=np.float32) - np.arange(case.queries, dtype=np.float32)[:, None]
+    return (slopes(case)[:, None, None] * away)[None].astype(numpy_type(case.dtype))
+
+
 def dout(case: Case) -> np.ndarray:
     """The gradient of the result, for a case with `backward`."""
     shape = (case.batch, case.heads, case.queries, case.dim)

@@ -322,6 +322,18 @@ def decode() -> Question:
                     "of bound", ["GB/s", "bound"], [*map(contest, every), *map(split, cases.DECODE_SPLIT)])
 
 
+def scores() -> Question:
+    # A softcap costs a tanh of each pair, some 50 cycles for 16 of them, whose products take 64 at d = 64, and 32 of bf16.
+    wanted = {"softcap f32": 1.4, "softcap bf16": 1.75, "alibi f32": 1.15, "alibi bf16": 1.15}
+
+    def contest(case: Case) -> Contest:
+        target = wanted[f"{case.score} {case.dtype}"]
+        return ratio("scores", f"{case.name} / plain", case, case.but("plain", score=""), target)
+
+    return Question("scores", "what a softcap and ALiBi cost: time / the time without, B=1, H=8", "ratio", ["time"],
+                    [contest(c) for c in cases.SCORES])
+
+
 def invariant() -> Question:
     def contest(case: Case) -> Contest:
         def judge(r: Readings) -> list[Row]:
@@ -427,4 +439,4 @@ def peers() -> Question:
 def every() -> list[Question]:
     """All tables, in the order in which they are printed."""
     return [prefill(), plain_decode(), latency(), forward(), causal(), half(), shapes(), sparse(), decode(), varlen(),
-            invariant(), tiny(), compile_(), resources(), backward(), peers()]
+            scores(), invariant(), tiny(), compile_(), resources(), backward(), peers()]

@@ -38,6 +38,10 @@ def attention(case: Case, rows: np.ndarray, number: type = np.float64) -> tuple[
         for h in range(case.heads):
             keys, values = (x[b, h // case.group].astype(number) for x in (k, v))
             scores = q[b, h, rows].astype(number) @ keys.T * number(case.dim**-0.5)
+            if case.score == "softcap":
+                scores = number(inputs.SOFTCAP) * np.tanh(scores / number(inputs.SOFTCAP))
+            elif case.score == "alibi":
+                scores += number(inputs.slopes(case)[h]) * (np.arange(case.keys) - rows[:, None]).astype(number)
             largest = max(largest, float(np.abs(scores[seen]).max()))
             scores[~seen] = -np.inf
             weights = np.exp(scores - scores.max(-1, keepdims=True))

@@ -16,7 +16,12 @@ from benchmarks.peers import Unsupported, Variant, Variants
 
 def arguments(case: Case) -> dict[str, Any]:
     """The keywords of a case's call."""
-    more = {"batch_invariant": True} if case.invariant else {}
+    more: dict[str, Any] = {"batch_invariant": True} if case.invariant else {}
+    if case.score == "softcap":
+        more["softcap"] = inputs.SOFTCAP
+    elif case.score == "alibi":
+        slopes = inputs.slopes(case)
+        more["score_mod"] = lambda s, b, h, i, j: s + slopes[h] * (j - i)
     return {**masked(case), **more}
 
 

@@ -31,6 +31,16 @@ def mask_mod(case: Case) -> Any:
     return (lambda b, h, q, kv: q >= kv) if case.causal and not case.decode else None
 
 
+def score_mod(case: Case) -> Any:
+    """What becomes of the case's scores; None for nothing."""
+    if case.score == "softcap":
+        return lambda s, b, h, q, kv: inputs.SOFTCAP * torch.tanh(s / inputs.SOFTCAP)
+    if case.score == "alibi":
+        slopes = torch.from_numpy(inputs.slopes(case))
+        return lambda s, b, h, q, kv: s + slopes[h] * (kv - q)
+    return None
+
+
 def variants(case: Case) -> Variants:
     torch.set_num_threads(case.threads)
     torch.set_grad_enabled(False)
@@ -38,10 +48,12 @@ def variants(case: Case) -> Variants:
         raise Unsupported("FlexAttention has no pages and no gradients on the CPU")
     torch._dynamo.reset()
     q, k, v = (tensor(x) for x in inputs.arrays(case))
-    mod, blocks = mask_mod(case), None
+    mod, score, blocks = mask_mod(case), score_mod(case), None
     if mod is not None:
         blocks = create_block_mask(mod, None, None, case.queries, case.keys, device="cpu")
     compiled = torch.compile(flex_attention)
     yield Variant(
-        "compiled", lambda: compiled(q, k, v, block_mask=blocks, enable_gqa=case.group > 1), array
+        "compiled",
+        lambda: compiled(q, k, v, score_mod=score, block_mask=blocks, enable_gqa=case.group > 1),
+        array,
     )

@@ -14,8 +14,8 @@ from benchmarks.peers import Unsupported, Variant, Variants
 
 
 def variants(case: Case) -> Variants:
-    if case.dtype != "f32" or case.page or case.lengths or case.backward or case.batch > 1:
-        raise Unsupported("numpy computes f32 in one batch entry only here")
+    if case.dtype != "f32" or case.page or case.lengths or case.backward or case.batch > 1 or case.score:
+        raise Unsupported("numpy computes f32 in one batch entry without a softcap or ALiBi only here")
     q, k, v = inputs.arrays(case)
     grouped = q.reshape(case.kv_heads, case.group * case.queries, case.dim)
     keys, values = k[0], v[0]

@@ -83,13 +83,16 @@ def variants(case: Case) -> Variants:
 
     feeds = {"q": q, "k": k, "v": v}
     order = ["q", "k", "v"]
-    if masked:
-        feeds["mask"] = inputs.visible(case, np.arange(case.queries))
+    if masked or case.score == "alibi":
+        feeds["mask"] = inputs.bias(case) if case.score else inputs.visible(case, np.arange(case.queries))
         order.append("mask")
+    capped = {"softcap": inputs.SOFTCAP} if case.score == "softcap" else {}
     yield Variant(
-        "Attention", bound(case, "Attention", "", feeds, order, list(q.shape), is_causal=int(causal)),
+        "Attention", bound(case, "Attention", "", feeds, order, list(q.shape), is_causal=int(causal), **capped),
         lambda out: out.numpy().astype(np.float32),
     )
+    if case.score:
+        return
     if case.group == 1 and not masked:
         yield Variant(
             "MultiHeadAttention",

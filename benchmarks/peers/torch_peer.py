@@ -51,6 +51,8 @@ def variants(case: Case) -> Variants:
     torch.set_grad_enabled(case.backward)
     if case.page:
         raise Unsupported("SDPA has no pages on the CPU")
+    if case.score == "softcap":
+        raise Unsupported("SDPA has no softcap")
     q, k, v = (tensor(x) for x in inputs.arrays(case))
     if case.lengths:
         yield from separate(case, q, k, v)
@@ -58,7 +60,13 @@ def variants(case: Case) -> Variants:
     mask = None
     if case.window or case.documents or case.blocks is not None:
         mask = torch.from_numpy(inputs.visible(case, np.arange(case.queries)))[None, None]
-    more = {"attn_mask": mask, "is_causal": case.causal and not case.decode, "enable_gqa": case.group > 1}
+    causal = case.causal and not case.decode
+    if case.score == "alibi":  # it takes a bias or a causal mask
+        mask = tensor(inputs.bias(case))
+        if causal:
+            hidden = torch.from_numpy(~inputs.visible(case, np.arange(case.queries)))
+            mask, causal = mask.masked_fill(hidden, -torch.inf), False
+    more = {"attn_mask": mask, "is_causal": causal, "enable_gqa": case.group > 1}
 
     def natural() -> Any:
         return sdpa(q, k, v, **more)

@@ -268,7 +268,8 @@ static std::string scheduleNote(const llvm::json::Object &schedule,
         .str();
   std::string few =
       invariant
-          ? llvm::formatv("up to {0} queries take blocks of {1}",
+          ? llvm::formatv("up to {0} queries take blocks of {1} rows, which "
+                          "the heads of a group share",
                           get("few_rows"), get("lanes"))
                 .str()
           : llvm::formatv(

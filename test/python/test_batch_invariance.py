@@ -261,6 +261,67 @@ def test_other_instruction_sets(target):
         assert bits(got[0, 1, i]) == bits(alone[0, 0, 0]), (target, i)
 
 
+def paged(x, size: int = 8):
+    """A pool of the keys or values [B, H, m, D], sequences and their pages in reverse order, and its page table."""
+    batch, heads, m, dim = x.shape
+    pages = -(-m // size)
+    x = np.pad(x, ((0, 0), (0, 0), (0, pages * size - m), (0, 0))).reshape(batch, heads, pages, size, dim)
+    table = np.arange(batch * pages, dtype=np.int32)[::-1].reshape(batch, 1, pages)
+    return np.ascontiguousarray(x.transpose(0, 2, 1, 3, 4)).reshape(-1, heads, size, dim)[::-1].copy(), table.copy()
+
+
+class FewQueries:
+    """Several heads of a group with few queries, and one thing that each head has of its own."""
+
+    def __init__(self, own: str, dtype, rng) -> None:
+        self.own, self.group = own, int(rng.choice([2, 3, 4, 8, 16]))
+        batch, kv_heads = rng.integers(1, 3, 2)
+        n, m, dim = int(rng.integers(1, 21)), int(rng.choice([5, 40, 129, 300])), int(rng.choice([8, 33, 130]))
+        self.heads = heads = int(kv_heads) * self.group
+        self.q = rng.standard_normal((batch, heads, n, dim), np.float32).astype(dtype)
+        self.k, self.v = (rng.standard_normal((batch, kv_heads, m, dim), np.float32).astype(dtype) for _ in range(2))
+        self.k[:, :, m // 2] *= 20  # a large score
+        self.v[:, :, -1] = np.nan  # the last query alone sees it, and not everywhere
+        self.lengths = rng.integers(0, m + 1, batch).astype(np.int32)
+        self.operand: Any = {
+            "slopes": rng.uniform(-0.5, 0.5, heads).astype(np.float32),
+            "bias": rng.standard_normal((batch, heads, n, m), np.float32).astype(dtype),
+            "mask": rng.random((batch, heads, n, m)) < 0.7,
+            "sinks": rng.standard_normal(heads, np.float32),
+            "pages": None,
+        }[own]
+
+    def bits_of(self, heads: slice, kv_heads: slice) -> list[list[bytes]]:
+        """The bits of out and lse, of each of these heads."""
+        k, v, options = self.k[:, kv_heads], self.v[:, kv_heads], {}
+        if self.own == "slopes":
+            slopes = self.operand[heads]
+            options["score_mod"] = lambda s, b, h, i, j: s + slopes[h] * (i - j)
+        elif self.own == "sinks":
+            options["sinks"] = self.operand[heads]
+        elif self.own == "pages":
+            (k, options["page_table"]), (v, _) = paged(k), paged(v)
+        else:
+            options[self.own] = self.operand[:, heads]
+        results = attn.attention(self.q[:, heads], k, v, causal="bottom_right", kv_lengths=self.lengths,
+                                 batch_invariant=True, return_lse=True, **options)  # fmt: skip
+        return [[bits(x[:, h].astype(np.float32)) for x in results] for h in range(results[1].shape[1])]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("own", ["slopes", "bias", "mask", "sinks", "pages"])
+def test_heads_that_share_lanes(own, dtype):
+    """Few queries: the heads of a group are computed side by side, each as it is alone, where nothing is shared."""
+    rng = np.random.default_rng(_seed(own))
+    for _ in range(6):
+        case = FewQueries(own, dtype, rng)
+        together = case.bits_of(slice(None), slice(None))
+        assert len({tuple(head) for head in together}) > 1  # heads differ
+        for h in range(case.heads):
+            g = h // case.group
+            assert case.bits_of(slice(h, h + 1), slice(g, g + 1)) == [together[h]], (case.q.shape, case.k.shape, h)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_traced_functions_and_torch_layouts_keep_it(threads):
     """attn.jit and flash_attn_func pass it on; the layout says nothing of a row."""

@@ -37,6 +37,8 @@ KINDS = {
     "window": SMALL.but("window", window=(20, 5)),
     "documents": SMALL.but("documents", documents=5),
     "blocks": SMALL.but("blocks", queries=512, keys=512, blocks=0.25),
+    "softcap": SMALL.but("softcap", score="softcap"),
+    "alibi causal": SMALL.but("alibi", score="alibi", causal=True),
     "decode": SMALL.but("decode", queries=1),
     "bf16": SMALL.but("bf16", dtype="bf16"),
     "f16 causal": SMALL.but("f16", dtype="f16", causal=True),
@@ -53,6 +55,10 @@ def dense(case: Case) -> np.ndarray:
     q, k, v = (x.astype(np.float64) for x in inputs.arrays(case))
     k, v = (np.repeat(x, case.group, axis=1) for x in (k, v))
     scores = q @ k.swapaxes(2, 3) / np.sqrt(case.dim)
+    if case.score == "softcap":
+        scores = 3.0 * np.tanh(scores / 3.0)
+    elif case.score == "alibi":
+        scores = scores + inputs.bias(case).astype(np.float64)
     scores = np.where(inputs.visible(case, np.arange(case.queries)), scores, -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     return weights @ v / weights.sum(-1, keepdims=True)

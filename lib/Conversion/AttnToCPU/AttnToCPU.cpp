@@ -63,17 +63,19 @@ void mlir::attn::finishBlock(Emit &e, Outliner &outliner,
   });
 }
 
-/// The tile kernel: every query block of every head is a task.
-static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host) {
-  func::FuncOp guarded = emitTileKernel(e, outliner, host, /*guarded=*/true, {});
-  func::FuncOp fast = emitTileKernel(e, outliner, host, /*guarded=*/false, guarded);
-  auto [tasks, scratch] = tileKernelSize(e, host);
+/// The tile kernel: every block of rows is a task.
+static void lowerToTiles(Emit &e, Outliner &outliner, const LoopView &host,
+                         TileRows kind = TileRows::OfHead) {
+  func::FuncOp guarded = emitTileKernel(e, outliner, host, kind, /*guarded=*/true, {});
+  func::FuncOp fast = emitTileKernel(e, outliner, host, kind, /*guarded=*/false, guarded);
+  auto [tasks, scratch] = tileKernelSize(e, host, kind);
   outliner.parallelFor(fast, outliner.pack(host.values()), tasks, scratch);
 }
 
 /// Rows whose bits are their own: always tiles, whose lanes do not know of each
 /// other. A few rows take short strips of them instead of the row kernel, which
-/// sums in another order, and read no block table, as there.
+/// sums in another order, and read no block table, as there; the heads of a group
+/// share the lanes, and K and V in scratch.
 static void lowerToInvariantTiles(Emit &e, Outliner &outliner,
                                   const LoopView &host) {
   ScheduleAttr s = host.schedule;
@@ -83,9 +85,12 @@ static void lowerToInvariantTiles(Emit &e, Outliner &outliner,
       e.b.getContext(), s.getIsa(), s.getLanes(), /*q_vectors=*/1,
       /*strips=*/1, s.getKeyRows(), s.getKvTile(), s.getFewRows(),
       s.getSplitKeys());
+  auto &op = const_cast<KeyLoopOp &>(host.op);
+  bool perHead = !op.getRange().getArgument(1).use_empty();
+  TileRows kind = perHead ? TileRows::OfHead : TileRows::OfGroup;
   Value few = e.le(host.sq, e.idx(s.getFewRows()));
   e.when(
-      few, [&] { lowerToTiles(e, outliner, narrow); },
+      few, [&] { lowerToTiles(e, outliner, narrow, kind); },
       [&] { lowerToTiles(e, outliner, host); });
 }
 

@@ -37,7 +37,7 @@ void GradKernel::products(Value s, Value low, Value high, Value keys,
 void GradKernel::pairs(Value s, Value j0, Value low, Value high, Form form, bool side) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   bool masked = form != Form::Plain && host.hasVisible(), score = host.hasScore();
-  Vectors lanes = queryLanes(e, view, e.add(i0, e.mul(s, qs)));
+  Vectors lanes = rowLanes(e, host.schedule, e.add(i0, e.mul(s, qs)), view.sq);
   SmallVector<ScalarRegion> scores, slopes, masks;
   auto bind = [&](SmallVector<ScalarRegion> &forms, Region &region, unsigned floats, Value query) {
     ScalarRegion &form = forms.emplace_back(region, floats);

@@ -15,11 +15,17 @@ namespace mlir::attn {
 /// Lowers a block table: its rows are tasks of the pool (AttnToCPU/BlockTable.cpp).
 void lowerBlockTableToTasks(ModuleOp module, OpBuilder &b, BlockTableOp op);
 
+/// What a block of the tile kernel holds: queries of one head, or those of all heads
+/// of a group, head after head, so that few queries fill the lanes. With 4 heads and
+/// 2 queries, row 5 is query 1 of head 2. A group's rows see one range of keys, which
+/// must not depend on the head.
+enum class TileRows { OfHead, OfGroup };
+
 /// Writes the kernel of one block of queries (AttnToCPU/TileKernel.cpp).
 /// `guarded`: the slower form that selects values of masked pairs away; the fast
 /// form calls it when its result is not finite. Returns the block function.
-func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded,
-                            func::FuncOp guardedForm);
+func::FuncOp emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host, TileRows kind,
+                            bool guarded, func::FuncOp guardedForm);
 /// The end of a block. `compute` takes how far the running maximum may lag and says
 /// whether its result holds something that is not finite. The fast form hands such
 /// a block to the guarded one. That computes it with the same lag first: every
@@ -31,7 +37,7 @@ void finishBlock(Emit &e, Outliner &outliner, Outliner::Block &block, double lag
                  llvm::function_ref<Value(Value lag)> compute,
                  llvm::function_ref<void()> write);
 /// Tasks and scratch bytes of the tile kernel.
-std::pair<Value, Value> tileKernelSize(Emit &e, const LoopView &host);
+std::pair<Value, Value> tileKernelSize(Emit &e, const LoopView &host, TileRows kind);
 
 /// Writes the kernel of a few query rows over one part of the keys, reading K and
 /// V in place (AttnToCPU/RowKernel.cpp), and the kernel that merges the parts.

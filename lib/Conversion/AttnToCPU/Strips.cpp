@@ -69,14 +69,14 @@ mlir::attn::stripProducts(Emit &e, ScheduleAttr schedule, int64_t depth,
   return sums;
 }
 
-SmallVector<Value> mlir::attn::queryLanes(Emit &e, const LoopView &view,
-                                          Value first) {
+SmallVector<Value> mlir::attn::rowLanes(Emit &e, ScheduleAttr schedule, Value first,
+                                        Value count) {
   SmallVector<Value> lanes;
-  Value last = e.splat(e.toI32(e.sub(view.sq, e.idx(1))));
-  for (int64_t v = 0; v < view.schedule.getQVectors(); ++v) {
+  Value last = e.splat(e.toI32(e.sub(count, e.idx(1))));
+  for (int64_t v = 0; v < schedule.getQVectors(); ++v) {
     Value start = e.splat(e.toI32(e.add(first, v * e.lanes)));
-    Value slots = arith::AddIOp::create(e.b, e.loc, start, e.iota());
-    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, slots, last));
+    Value rows = arith::AddIOp::create(e.b, e.loc, start, e.iota());
+    lanes.push_back(arith::MinSIOp::create(e.b, e.loc, rows, last));
   }
   return lanes;
 }

@@ -63,9 +63,9 @@ SmallVector<Value>
 stripProducts(Emit &e, ScheduleAttr schedule, int64_t depth, bool pairs,
               llvm::function_ref<Value(int64_t r, Value d)> key,
               llvm::function_ref<Value(Value d, int64_t v)> query);
-/// Query slots of the q_vectors vectors from slot `first`, the last query
-/// repeated beyond the end.
-SmallVector<Value> queryLanes(Emit &e, const LoopView &view, Value first);
+/// The numbers of the rows in q_vectors vectors from row `first` on, the last of
+/// `count` rows repeated beyond the end.
+SmallVector<Value> rowLanes(Emit &e, ScheduleAttr schedule, Value first, Value count);
 
 // A negative weight marks a pair of a query and a key whose value must not be
 // touched: the guarded forms do not multiply by it.

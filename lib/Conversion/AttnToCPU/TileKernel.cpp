@@ -14,8 +14,9 @@
 using namespace mlir;
 using namespace mlir::attn;
 
-// One task is one block of queries of one head: `strips` strips of `lanes *
-// q_vectors` queries. Per tile of keys:
+// One task is one block of rows: `strips` strips of `lanes * q_vectors` of them. A
+// row is a query of the task's head; where few queries share lanes (TileRows), row
+// r is query r % Sq of head r / Sq of the task's group. Per tile of keys:
 //
 //   stage   K and V rows to f32 scratch (strides, pages, dtypes end here)
 //   S^T     = K Q^T, key_rows keys by q_vectors vectors of queries at a time
@@ -34,9 +35,9 @@ namespace {
 
 class TileKernel {
 public:
-  TileKernel(Emit &e, Outliner &outliner, const LoopView &host, bool guarded)
+  TileKernel(Emit &e, Outliner &outliner, const LoopView &host, TileRows kind, bool guarded)
       : e(e), outliner(outliner), host(host), guarded(guarded),
-        dot(usesDot(e, host)), w(e.lanes),
+        shared(kind == TileRows::OfGroup), dot(usesDot(e, host)), w(e.lanes),
         qv(host.schedule.getQVectors()), strips(host.schedule.getStrips()),
         kr(host.schedule.getKeyRows()), kt(host.schedule.getKvTile()), qs(w * qv),
         ep((host.dv + kr - 1) / kr * kr) {}
@@ -52,6 +53,18 @@ private:
     return e.multipliesPairs(host.storage) && host.queryFactor() == 1.0;
   }
   void openScratch(Value scratch);
+  /// Whose row it is; rows and places may be index or vectors of i32.
+  struct Place {
+    Value head, query;
+  };
+  Place placeOf(Value row);
+  SmallVector<Place> lanePlaces(Value s);
+  SmallVector<Value> rowAt(Value row, Value d) {
+    Place place = placeOf(row);
+    return view.qAt(b, place.head, place.query, d);
+  }
+  KeySlots rangeOf(Value first, Value last);
+  Value sinksOf(Value s, int64_t v);
   void loadQueries();
   int64_t transposeOutputs(Value s, Value v, Value i);
   void writeOutputs();
@@ -71,7 +84,7 @@ private:
   }
   void endOnPairs(Value &low, Value &high);
   void hide(Value low, Value high);
-  bool asksAhead() const { return !guarded && !host.pageSize; }
+  bool asksAhead() const { return !guarded && !host.pageSize && !shared; }
   void prefetchLine(const Line &line, int64_t width, bool write = false);
   void prefetchQueries(Value r0);
   void prefetchKeys(Value s, Value column);
@@ -93,12 +106,13 @@ private:
   Emit &e;
   Outliner &outliner;
   const LoopView &host;
-  bool guarded, dot;
+  bool guarded, shared, dot;
   Value lag; // how far the maximum may lag, of the state type
   int64_t w, qv, strips, kr, kt, qs, ep;
 
   LoopView view;
-  Value b, h, g, i0, rows, stripCount;
+  Value b, h, g; // h where lanes are not shared
+  Value i0, rows, stripCount; // rows from i0 on
   /// The head that comes next, whose operands are asked for in time.
   Value nextB, nextH, nextG;
   /// The keys of it that are asked for on this tile.
@@ -151,6 +165,51 @@ void TileKernel::openScratch(Value scratch) {
 }
 
 //===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+TileKernel::Place TileKernel::placeOf(Value row) {
+  if (!shared)
+    return {h, row};
+  Value queries = view.sq, first = e.mul(g, view.group);
+  if (isa<VectorType>(row.getType())) {
+    queries = e.splat(e.toI32(queries));
+    first = e.splat(e.toI32(first));
+  }
+  return {e.add(first, e.div(row, queries)), e.rem(row, queries)};
+}
+
+/// The places of the lanes of strip s, a vector each time; beyond the last row that
+/// one is repeated.
+SmallVector<TileKernel::Place> TileKernel::lanePlaces(Value s) {
+  Value count = shared ? e.mul(view.group, view.sq) : view.sq;
+  SmallVector<Place> places;
+  for (Value row : rowLanes(e, host.schedule, e.add(i0, e.mul(s, qs)), count))
+    places.push_back(placeOf(row));
+  return places;
+}
+
+/// The keys that rows [first, last) see, and a few more where those are of several
+/// heads.
+KeySlots TileKernel::rangeOf(Value first, Value last) {
+  if (!shared)
+    return view.range(e, b, h, g, first, last);
+  return view.range(e, b, e.mul(g, view.group), g, e.idx(0), view.sq);
+}
+
+/// The sinks of a vector of rows.
+Value TileKernel::sinksOf(Value s, int64_t v) {
+  auto sink = [&](Value head) { return e.widen(e.load(view.sinks, {head})); };
+  if (!shared)
+    return e.splat(sink(h));
+  Vectors lanes;
+  Value first = e.add(i0, e.add(e.mul(s, qs), v * w)), last = e.sub(e.mul(view.group, view.sq), e.idx(1));
+  for (int64_t n = 0; n < w; ++n)
+    lanes.push_back(sink(placeOf(e.min(e.add(first, n), last)).head));
+  return vector::FromElementsOp::create(e.b, e.loc, e.vec(), lanes);
+}
+
+//===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//
 
@@ -160,7 +219,7 @@ void TileKernel::loadQueries() {
     Value s = e.div(group, qv), lane = e.mul(e.rem(group, e.idx(qv)), w),
           r0 = e.mul(group, w);
     auto line = [&](Value r) {
-      return Line{view.q, view.qAt(b, h, e.add(i0, e.add(r0, r)), e.idx(0))};
+      return Line{view.q, rowAt(e.add(i0, e.add(r0, r)), e.idx(0))};
     };
     auto at = [&](Value d, Value r) { return Vectors{s, d, e.add(lane, r)}; };
     if (asksAhead())
@@ -311,21 +370,17 @@ TileKernel::Vectors TileKernel::scores(Value s, Value low, Value high, bool trac
 TileKernel::Vectors TileKernel::adjust(Value s, Value j0, Value low, Value high, bool masked) {
   auto &op = const_cast<KeyLoopOp &>(host.op);
   bool score = host.hasScore();
-  Vectors lanes = queryLanes(e, view, e.add(i0, e.mul(s, qs)));
   SmallVector<ScalarRegion> scoreForms, maskForms;
-  for (int64_t v = 0; v < qv; ++v) {
-    if (score) {
-      ScalarRegion &form = scoreForms.emplace_back(op.getScore(), /*isScore=*/true);
-      view.bindCommon(e, form, b, h, g);
-      form.bind(3, lanes[v]);
+  for (const Place &place : lanePlaces(s)) {
+    auto bind = [&](ScalarRegion &form) {
+      view.bindCommon(e, form, b, place.head, g);
+      form.bind(3, place.query);
       form.hoist(e);
-    }
-    if (masked) {
-      ScalarRegion &form = maskForms.emplace_back(op.getVisible(), /*isScore=*/false);
-      view.bindCommon(e, form, b, h, g);
-      form.bind(3, lanes[v]);
-      form.hoist(e);
-    }
+    };
+    if (score)
+      bind(scoreForms.emplace_back(op.getScore(), /*isScore=*/true));
+    if (masked)
+      bind(maskForms.emplace_back(op.getVisible(), /*isScore=*/false));
   }
   Value ninf = e.numVec(-std::numeric_limits<double>::infinity());
   return e.loop(low, high, 1, many(ninf, qv), [&](Value r, ValueRange carried) {
@@ -527,7 +582,7 @@ void TileKernel::tally(int64_t which, Value n) {
 void TileKernel::strip(Value s, Value j0, Value count) {
   Value first = e.add(i0, e.mul(s, qs));
   Value last = e.min(e.add(first, qs), e.add(i0, rows));
-  KeySlots range = view.range(e, b, h, g, first, last);
+  KeySlots range = rangeOf(first, last);
   Value low = e.max(e.sub(range.begin, j0), e.idx(0));
   Value high = e.min(e.sub(range.end, j0), count);
   auto entryIs = [&](arith::CmpIPredicate predicate, int64_t value) {
@@ -588,7 +643,7 @@ void TileKernel::strip(Value s, Value j0, Value count) {
 
 /// Columns of w queries' outputs that transposed squares of O^T give. Returns how
 /// many; the rest goes one by one.
-int64_t TileKernel::transposeOutputs(Value s, Value v, Value i) {
+int64_t TileKernel::transposeOutputs(Value s, Value v, Value row) {
   int64_t whole = host.dv / w * w;
   e.loop(e.idx(0), e.idx(whole), w, [&](Value column) {
     Vectors columns;
@@ -596,7 +651,7 @@ int64_t TileKernel::transposeOutputs(Value s, Value v, Value i) {
       columns.push_back(e.loadVec(ot, {s, e.add(column, n), e.mul(v, w)}));
     for (auto [r, x] : llvm::enumerate(e.transpose(columns)))
       e.storeVec(e.narrow(x, host.storage), view.out,
-                 view.qAt(b, h, e.add(i, static_cast<int64_t>(r)), column));
+                 rowAt(e.add(row, static_cast<int64_t>(r)), column));
   });
   return whole;
 }
@@ -604,12 +659,14 @@ int64_t TileKernel::transposeOutputs(Value s, Value v, Value i) {
 /// O^T, divided, and the log-sum-exps to the results.
 void TileKernel::writeOutputs() {
   auto oneByOne = [&](Value r, int64_t from) {
-    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs)), i = e.add(i0, r);
+    Value s = e.div(r, qs), column = e.rem(r, e.idx(qs));
+    Place place = placeOf(e.add(i0, r));
     e.loop(e.idx(from), e.idx(host.dv), 1, [&](Value d) {
-      e.store(e.narrow(e.load(ot, {s, d, column}), host.storage), view.out, view.qAt(b, h, i, d));
+      e.store(e.narrow(e.load(ot, {s, d, column}), host.storage), view.out,
+              view.qAt(b, place.head, place.query, d));
     });
     if (view.lse)
-      e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, h, i});
+      e.store(e.load(state, {s, e.idx(0), column}), view.lse, {b, place.head, place.query});
   };
   e.loop(e.idx(0), e.mul(stripCount, qv), 1, [&](Value group) {
     Value s = e.div(group, qv), v = e.rem(group, e.idx(qv)), r0 = e.mul(group, w);
@@ -642,7 +699,7 @@ Value TileKernel::divide(bool check) {
       double natural = host.naturalFactor();
       if (view.sinks) {
         // One extra state (o = 0, lse = sink), merged once, in natural units.
-        Value sink = e.splat(e.widen(e.load(view.sinks, {h})));
+        Value sink = sinksOf(s, v);
         Value top = e.fmax(sink, e.fmul(m, e.numVec(natural)));
         Value none = e.fcmp(arith::CmpFPredicate::OEQ, top, ninf);
         Value safeTop = e.select(none, zero, top);
@@ -711,9 +768,10 @@ void TileKernel::overTiles(const KeySlots &range,
     Value n = e.toIndex(e.load(segments, {b, i}));
     return e.select(e.lt(n, e.idx(0)), otherwise, n);
   };
-  Value first = documentOf(i0, none);
-  Value last =
-      documentOf(e.sub(e.add(i0, rows), e.idx(1)), e.sub(none, e.idx(1)));
+  Value firstQuery = shared ? e.idx(0) : i0;
+  Value lastQuery = e.sub(shared ? view.sq : e.add(i0, rows), e.idx(1));
+  Value first = documentOf(firstQuery, none);
+  Value last = documentOf(lastQuery, e.sub(none, e.idx(1)));
   e.loop(first, e.add(last, 1), 1, [&](Value n) {
     Value origin = e.toIndex(e.load(bounds, {n}));
     Value end = e.min(range.end, e.toIndex(e.load(bounds, {e.add(n, 1)})));
@@ -729,25 +787,31 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   view = host.over(block.captured);
   // Heads fastest; within a head the last queries first, since under a causal
   // mask they see most keys.
-  Value heads = e.mul(view.batch, view.hq);
-  Value blocks = e.ceilDiv(view.sq, strips * qs);
+  Value perBatch = shared ? view.hkv : view.hq;
+  Value count = shared ? e.mul(view.group, view.sq) : view.sq;
+  Value heads = e.mul(view.batch, perBatch);
+  Value blocks = e.ceilDiv(count, strips * qs);
   Value head = e.rem(block.task, heads);
   Value index = e.sub(e.sub(blocks, e.idx(1)), e.div(block.task, heads));
-  b = e.div(head, view.hq);
-  h = e.rem(head, view.hq);
-  g = e.div(h, view.group);
-  Value next = e.min(e.add(head, 1), e.sub(heads, e.idx(1)));
-  nextB = e.div(next, view.hq);
-  nextH = e.rem(next, view.hq);
-  nextG = e.div(nextH, view.group);
+  b = e.div(head, perBatch);
+  if (shared) {
+    g = e.rem(head, perBatch);
+  } else {
+    h = e.rem(head, perBatch);
+    g = e.div(h, view.group);
+    Value next = e.min(e.add(head, 1), e.sub(heads, e.idx(1)));
+    nextB = e.div(next, perBatch);
+    nextH = e.rem(next, perBatch);
+    nextG = e.div(nextH, view.group);
+  }
   i0 = e.mul(index, strips * qs);
-  rows = e.min(e.sub(view.sq, i0), e.idx(strips * qs));
+  rows = e.min(e.sub(count, i0), e.idx(strips * qs));
   stripCount = e.ceilDiv(rows, qs);
   openScratch(block.scratch);
   auto compute = [&](Value mayLag) {
     lag = mayLag;
     loadQueries();
-    KeySlots range = view.range(e, b, h, g, i0, e.add(i0, rows));
+    KeySlots range = rangeOf(i0, e.add(i0, rows));
     aheadFirst = e.roundDown(range.begin, kr);
     overTiles(range, [&](Value j0, Value count) {
       Value more = e.lt(e.add(j0, count), range.end);
@@ -771,12 +835,15 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
 }
 
 func::FuncOp mlir::attn::emitTileKernel(Emit &e, Outliner &outliner, const LoopView &host,
-                                        bool guarded, func::FuncOp guardedForm) {
-  return TileKernel(e, outliner, host, guarded).emit(guardedForm);
+                                        TileRows kind, bool guarded, func::FuncOp guardedForm) {
+  return TileKernel(e, outliner, host, kind, guarded).emit(guardedForm);
 }
 
-std::pair<Value, Value> mlir::attn::tileKernelSize(Emit &e, const LoopView &host) {
+std::pair<Value, Value> mlir::attn::tileKernelSize(Emit &e, const LoopView &host, TileRows kind) {
   int64_t rows = host.schedule.getStrips() * host.schedule.getQVectors() * e.lanes;
-  Value tasks = e.mul(e.mul(host.batch, host.hq), e.ceilDiv(host.sq, rows));
+  bool shared = kind == TileRows::OfGroup;
+  Value count = shared ? e.mul(host.group, host.sq) : host.sq;
+  Value heads = e.mul(host.batch, shared ? host.hkv : host.hq);
+  Value tasks = e.mul(heads, e.ceilDiv(count, rows));
   return {tasks, e.idx(TileKernel::scratchBytes(e, host))};
 }

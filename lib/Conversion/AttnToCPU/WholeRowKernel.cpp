@@ -207,7 +207,7 @@ Value WholeRowKernel::scores() {
       Value capped = x;
       if (op.getSoftcap()) {
         Value cap = e.numVec(op.getSoftcap()->convertToDouble());
-        capped = e.fmul(math::TanhOp::create(e.b, e.loc, e.fdiv(x, cap)), cap);
+        capped = e.fmul(e.anyTanh(e.fdiv(x, cap)), cap);
       }
       tell(c, capped, inside);
     }

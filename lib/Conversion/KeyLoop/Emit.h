@@ -133,6 +133,11 @@ struct Emit {
   /// `shortExp2`), 3e-18 (f64); 0 below the
   /// smallest normal; NaN stays NaN. Defined for x < 127 (1023).
   Value exp2(Value x);
+  /// 2^x, e^x and tanh x of any number, to two units in the last place of f32, in
+  /// vectors; of f64 by a library.
+  Value anyExp2(Value x);
+  Value anyExp(Value x);
+  Value anyTanh(Value x);
   /// 2^((x - y) * factor), the weight of a score against a maximum. The difference
   /// comes first: it is exact where the weight is large. -inf gives 0.
   Value weight(Value x, Value y, double factor) {

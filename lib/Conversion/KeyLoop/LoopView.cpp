@@ -154,7 +154,7 @@ KeySlots LoopView::range(Emit &e, Value b, Value h, Value g, Value i0, Value i1)
 
 void LoopView::bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const {
   region.bind(0, e.toI32(b));
-  region.bind(1, e.toI32(h));
+  region.bind(1, isa<VectorType>(h.getType()) ? h : e.toI32(h));
   region.bind(2, e.toI32(g));
   region.bind(5, e.toI32(sq));
   region.bind(6, e.toI32(sk));

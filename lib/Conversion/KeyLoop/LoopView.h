@@ -107,7 +107,8 @@ public:
   bool hasVisible() const { return !const_cast<KeyLoopOp &>(op).getVisible().empty(); }
   bool hasScore() const { return !const_cast<KeyLoopOp &>(op).getScore().empty(); }
   bool hasProb() const { return !const_cast<KeyLoopOp &>(op).getProb().empty(); }
-  /// Binds everything of a scalar region but i and j (arguments 3 and 4).
+  /// Binds everything of a scalar region but i and j (arguments 3 and 4). h may be a
+  /// vector of i32, one of each lane.
   void bindCommon(Emit &e, ScalarRegion &region, Value b, Value h, Value g) const;
 };
 

@@ -9,6 +9,9 @@
 
 #include "attn/Dialect/Attn/IR/Attn.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -142,6 +145,19 @@ void ScalarRegion::write(Emit &e, Operation &op) {
     Type want = op.getResult(0).getType();
     if (getElementTypeOrSelf(wide) == want) {
       map.map(op.getResult(0), wide);
+      return;
+    }
+  }
+  // As are those functions which LLVM would call a library for, lane by lane. (A GPU
+  // has instructions for them.)
+  if (e.lanes) {
+    auto result = llvm::TypeSwitch<Operation *, Value>(&op)
+                      .Case([&](math::TanhOp) { return e.anyTanh(operands[0]); })
+                      .Case([&](math::ExpOp) { return e.anyExp(operands[0]); })
+                      .Case([&](math::Exp2Op) { return e.anyExp2(operands[0]); })
+                      .Default(Value());
+    if (result) {
+      map.map(op.getResult(0), result);
       return;
     }
   }

@@ -1,4 +1,4 @@
-//===- VectorMath.cpp - exp2, log and conversions on scalars and vectors -*- C++ -*-===//
+//===- VectorMath.cpp - exp2, exp, tanh, log and conversions -*- C++ -*-===//
 // Part of the Attn project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -29,6 +29,12 @@ static constexpr double kExp2F64[] = {
     0.055504108664819921605,  0.0096181291075883352443, 0.0013333558146789921722,
     0.00015403530462530462144, 0.000015252733489988525649, 1.321543308967639918e-6,
     1.0178198021671930844e-7, 7.0741056135081427963e-9, 4.4352827069572771511e-10};
+
+/// tanh x / x - 1 = x^2 P(x^2) for |x| < 5/8: 2e-10 of tanh.
+static constexpr double kTanhF32[] = {-0.33333330802723516245, 0.13333206008151463693,
+                                      -0.053946763041674852261, 0.021700703143668225759,
+                                      -0.0081773980995364152633, 0.002142961751477318114};
+static constexpr double kTanhSmall = 0.625;
 
 static Type integerLike(Type type, unsigned bits) {
   Type integer = IntegerType::get(type.getContext(), bits);
@@ -98,6 +104,80 @@ Value Emit::exp2(Value x) {
   Value result = fmul(p, arith::BitcastOp::create(b, loc, type, exponent));
   Value under = fcmp(arith::CmpFPredicate::OLT, x, num(isDouble ? -1022.0 : -126.0, type));
   return select(under, num(0.0, type), result);
+}
+
+// Functions of whole scores, which may be anything: of f32, since no library has
+// f64 at a small cost.
+
+static Value polynomial(Emit &e, Value x, ArrayRef<double> coefficients) {
+  Value p = e.num(coefficients.back(), x.getType());
+  for (double c : llvm::reverse(coefficients.drop_back()))
+    p = e.fma(p, x, e.num(c, x.getType()));
+  return p;
+}
+
+/// x between two bounds; NaN stays NaN.
+static Value clamp(Emit &e, Value x, double low, double high) {
+  Value least = e.num(low, x.getType()), most = e.num(high, x.getType());
+  x = e.select(e.fcmp(arith::CmpFPredicate::OLT, x, least), least, x);
+  return e.select(e.fcmp(arith::CmpFPredicate::OGT, x, most), most, x);
+}
+
+/// x to the nearest integer, |x| < 2^22.
+static Value roundSmall(Emit &e, Value x) {
+  Value magic = e.num(12582912.0, x.getType());
+  return e.fsub(e.fadd(x, magic), magic);
+}
+
+/// 2^(n + f) for n in [-150, 129] and |f| <= 1/2. Half of n at a time, so that 2^129
+/// is infinite and 2^-140 has what is left of its digits.
+static Value powerOfTwo(Emit &e, Value n, Value f) {
+  Value p = polynomial(e, f, kExp2F32);
+  Type bits = integerLike(n.getType(), 32);
+  Value whole = arith::FPToSIOp::create(e.b, e.loc, bits, n);
+  Value first = arith::ShRSIOp::create(e.b, e.loc, whole, integer(e, 1, bits));
+  Value second = arith::SubIOp::create(e.b, e.loc, whole, first);
+  auto power = [&](Value exponent) -> Value {
+    exponent = arith::AddIOp::create(e.b, e.loc, exponent, integer(e, 127, bits));
+    exponent = arith::ShLIOp::create(e.b, e.loc, exponent, integer(e, 23, bits));
+    return arith::BitcastOp::create(e.b, e.loc, n.getType(), exponent);
+  };
+  return e.fmul(e.fmul(p, power(first)), power(second));
+}
+
+Value Emit::anyExp2(Value x) {
+  Type type = x.getType();
+  if (!getElementTypeOrSelf(type).isF32())
+    return math::Exp2Op::create(b, loc, x);
+  Value bounded = clamp(*this, x, -150.0, 129.0), n = roundSmall(*this, bounded);
+  return powerOfTwo(*this, n, fsub(bounded, n));
+}
+
+Value Emit::anyExp(Value x) {
+  Type type = x.getType();
+  if (!getElementTypeOrSelf(type).isF32())
+    return math::ExpOp::create(b, loc, x);
+  constexpr double log2e = 1.4426950408889634074;
+  Value bounded = clamp(*this, x, -104.0, 89.0);
+  Value n = roundSmall(*this, fmul(bounded, num(log2e, type)));
+  // x - n ln 2, with ln 2 in two parts of which n times the first is exact.
+  Value rest = fma(n, num(-0.693359375, type), bounded);
+  rest = fma(n, num(2.1219444005469058277e-4, type), rest);
+  return powerOfTwo(*this, n, fmul(rest, num(log2e, type)));
+}
+
+Value Emit::anyTanh(Value x) {
+  Type type = x.getType();
+  if (!getElementTypeOrSelf(type).isF32())
+    return math::TanhOp::create(b, loc, x);
+  Value square = fmul(x, x), size = math::AbsFOp::create(b, loc, x);
+  Value small = fma(x, fmul(square, polynomial(*this, square, kTanhF32)), x);
+  // 1 - 2 / (e^2x + 1), where nothing cancels; e^2x may be infinite.
+  Value one = num(1.0, type), two = num(2.0, type);
+  Value large = fsub(one, fdiv(two, fadd(anyExp(fmul(size, two)), one)));
+  large = math::CopySignOp::create(b, loc, large, x);
+  Value isSmall = fcmp(arith::CmpFPredicate::OLT, size, num(kTanhSmall, type));
+  return select(isSmall, small, large);
 }
 
 /// `factor` as the sum of two numbers of the type.
