@@ -81,9 +81,12 @@ static void lowerToInvariantTiles(Emit &e, Outliner &outliner,
   ScheduleAttr s = host.schedule;
   LoopView narrow = host;
   narrow.blockTable = {};
+  // One vector of rows leaves registers for 8 keys, without which each product waits
+  // for the one before. Groups of 4 keys, whose weights are summed, stay the same.
+  bool more = s.getKeyRows() == 4 && s.getKvTile() % 8 == 0;
   narrow.schedule = ScheduleAttr::get(
       e.b.getContext(), s.getIsa(), s.getLanes(), /*q_vectors=*/1,
-      /*strips=*/1, s.getKeyRows(), s.getKvTile(), s.getFewRows(),
+      /*strips=*/1, more ? 8 : s.getKeyRows(), s.getKvTile(), s.getFewRows(),
       s.getSplitKeys());
   auto &op = const_cast<KeyLoopOp &>(host.op);
   bool perHead = !op.getRange().getArgument(1).use_empty();
