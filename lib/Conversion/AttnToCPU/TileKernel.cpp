@@ -168,6 +168,16 @@ void TileKernel::openScratch(Value scratch) {
 // Rows
 //===----------------------------------------------------------------------===//
 
+/// How many rows there are beside each other.
+static Value rowCount(Emit &e, const LoopView &view, bool shared) {
+  return shared ? e.mul(view.group, view.sq) : view.sq;
+}
+
+/// How many such rows a batch entry has: a head's or a group's.
+static Value perBatchEntry(const LoopView &view, bool shared) {
+  return shared ? view.hkv : view.hq;
+}
+
 TileKernel::Place TileKernel::placeOf(Value row) {
   if (!shared)
     return {h, row};
@@ -182,9 +192,9 @@ TileKernel::Place TileKernel::placeOf(Value row) {
 /// The places of the lanes of strip s, a vector each time; beyond the last row that
 /// one is repeated.
 SmallVector<TileKernel::Place> TileKernel::lanePlaces(Value s) {
-  Value count = shared ? e.mul(view.group, view.sq) : view.sq;
+  Value first = e.add(i0, e.mul(s, qs));
   SmallVector<Place> places;
-  for (Value row : rowLanes(e, host.schedule, e.add(i0, e.mul(s, qs)), count))
+  for (Value row : rowLanes(e, host.schedule, first, rowCount(e, view, shared)))
     places.push_back(placeOf(row));
   return places;
 }
@@ -203,7 +213,8 @@ Value TileKernel::sinksOf(Value s, int64_t v) {
   if (!shared)
     return e.splat(sink(h));
   Vectors lanes;
-  Value first = e.add(i0, e.add(e.mul(s, qs), v * w)), last = e.sub(e.mul(view.group, view.sq), e.idx(1));
+  Value first = e.add(i0, e.add(e.mul(s, qs), v * w));
+  Value last = e.sub(rowCount(e, view, shared), e.idx(1));
   for (int64_t n = 0; n < w; ++n)
     lanes.push_back(sink(placeOf(e.min(e.add(first, n), last)).head));
   return vector::FromElementsOp::create(e.b, e.loc, e.vec(), lanes);
@@ -787,8 +798,7 @@ func::FuncOp TileKernel::emit(func::FuncOp guardedForm) {
   view = host.over(block.captured);
   // Heads fastest; within a head the last queries first, since under a causal
   // mask they see most keys.
-  Value perBatch = shared ? view.hkv : view.hq;
-  Value count = shared ? e.mul(view.group, view.sq) : view.sq;
+  Value perBatch = perBatchEntry(view, shared), count = rowCount(e, view, shared);
   Value heads = e.mul(view.batch, perBatch);
   Value blocks = e.ceilDiv(count, strips * qs);
   Value head = e.rem(block.task, heads);
@@ -842,8 +852,7 @@ func::FuncOp mlir::attn::emitTileKernel(Emit &e, Outliner &outliner, const LoopV
 std::pair<Value, Value> mlir::attn::tileKernelSize(Emit &e, const LoopView &host, TileRows kind) {
   int64_t rows = host.schedule.getStrips() * host.schedule.getQVectors() * e.lanes;
   bool shared = kind == TileRows::OfGroup;
-  Value count = shared ? e.mul(host.group, host.sq) : host.sq;
-  Value heads = e.mul(host.batch, shared ? host.hkv : host.hq);
-  Value tasks = e.mul(heads, e.ceilDiv(count, rows));
+  Value heads = e.mul(host.batch, perBatchEntry(host, shared));
+  Value tasks = e.mul(heads, e.ceilDiv(rowCount(e, host, shared), rows));
   return {tasks, e.idx(TileKernel::scratchBytes(e, host))};
 }
