@@ -354,3 +354,17 @@ def test_torch_refuses_double_backward_and_knows_no_grad():
         torch.autograd.grad(dq.sum(), q)
     with torch.no_grad():
         assert not attn.attention(q, q, q).requires_grad
+
+
+@pytest.mark.parametrize("dim", [1, 40, 64, 65, 130, 256])
+def test_a_row_that_sees_one_key_pulls_at_nothing(dim):
+    """Its weight is 1 whatever the score is: dout . v and dout . out are the same sum, and dq is 0 to the last bit."""
+    rng = np.random.default_rng(dim)
+    q, k = (rng.standard_normal((2, 3, 37, 24), np.float32) for _ in range(2))
+    v, dout = (rng.standard_normal((2, 3, 37, dim), np.float32) for _ in range(2))
+    lengths = np.array([37, 1], np.int32)
+    out, lse = attn.attention(q, k, v, causal="bottom_right", kv_lengths=lengths, q_lengths=lengths, return_lse=True)
+    grads = attn.attention_grad(q, k, v, out, lse, dout, causal="bottom_right", kv_lengths=lengths, q_lengths=lengths)
+    assert (np.asarray(grads.dq)[:, :, 0] == 0).all()
+    assert (np.asarray(grads.dk)[1] == 0).all()
+    assert (np.asarray(grads.dq)[0, :, 1:] != 0).any()

@@ -7,6 +7,8 @@
 
 #include "GradKernel.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -18,17 +20,27 @@ static Value anyNaN(Emit &e, Value found) {
 }
 
 /// dout . out of one row. A row that sees one key has equal numbers here and in
-/// dout . v, and a gradient of 0: summed in one order, their roundings cancel.
-/// Beside roundings to bf16 that does not show.
+/// dout . v, and a gradient of 0: summed as stripProducts sums, to the last rounding
+/// the same. Beside roundings to bf16 that does not show.
 Value GradKernel::delta(const Line &dout, const Line &out) {
   Value lanes = e.numVec(0.0), sum = e.num(0.0, e.state);
-  if (!dot)
-    return e.loop(
-        e.idx(0), e.idx(host.dv), 1, {sum}, [&](Value d, ValueRange carried) {
-          Value x = e.widen(e.load(dout.buffer, dout.column(d)));
-          Value y = e.widen(e.load(out.buffer, out.column(d)));
-          return Vectors{e.fadd(carried[0], e.fmul(y, x))};
-        })[0];
+  if (!dot) {
+    auto chain = [&](Value from, Value to) {
+      return e.loop(from, to, 1, {sum}, [&](Value d, ValueRange carried) {
+        Value x = e.widen(e.load(dout.buffer, dout.column(d)));
+        Value y = e.widen(e.load(out.buffer, out.column(d)));
+        // One number has no vector.fma.
+        return Vectors{e.hasFma ? math::FmaOp::create(e.b, e.loc, y, x, carried[0]).getResult()
+                                : e.fadd(carried[0], e.fmul(y, x))};
+      })[0];
+    };
+    Value width = e.idx(host.dv);
+    if (host.dv <= kChain)
+      return chain(e.idx(0), width);
+    return e.loop(e.idx(0), width, kChain, {sum}, [&](Value d, ValueRange carried) {
+      return Vectors{e.fadd(carried[0], chain(d, e.min(e.add(d, kChain), width)))};
+    })[0];
+  }
   int64_t column = 0;
   for (; column + w <= host.dv; column += w) {
     Value x = e.loadVec(dout.buffer, dout.column(e.idx(column)));

@@ -10,12 +10,6 @@
 using namespace mlir;
 using namespace mlir::attn;
 
-/// Columns that are summed one after the other. A chain of n roundings errs by
-/// sqrt(n / 2) units of its sum, chains of m by sqrt((m + n / m) / 2) of them: 11
-/// where n = 256, 6 in chains of 64. The columns' sums of a chain leave the
-/// registers once.
-static constexpr int64_t kChain = 64;
-
 SmallVector<Value>
 mlir::attn::stripProducts(Emit &e, ScheduleAttr schedule, int64_t depth,
                           bool pairs,
