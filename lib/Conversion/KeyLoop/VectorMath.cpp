@@ -36,6 +36,10 @@ static constexpr double kTanhF32[] = {-0.33333330802723516245, 0.133332060081514
                                       -0.0081773980995364152633, 0.002142961751477318114};
 static constexpr double kTanhSmall = 0.625;
 
+/// ln 2 = kLn2High + kLn2Low, where small integers times the first are exact.
+static constexpr double kLn2High = 0.693359375;
+static constexpr double kLn2Low = -2.1219444005469058277e-4;
+
 static Type integerLike(Type type, unsigned bits) {
   Type integer = IntegerType::get(type.getContext(), bits);
   if (auto vector = dyn_cast<VectorType>(type))
@@ -57,6 +61,13 @@ static Value intrinsic(Emit &e, StringRef name, Type result, ValueRange operands
       .getResult(0);
 }
 
+static Value polynomial(Emit &e, Value x, ArrayRef<double> coefficients) {
+  Value p = e.num(coefficients.back(), x.getType());
+  for (double c : llvm::reverse(coefficients.drop_back()))
+    p = e.fma(p, x, e.num(c, x.getType()));
+  return p;
+}
+
 /// AVX-512 rounds and scales by instructions, which also send -inf to 0 and keep
 /// NaN: `round` gives r, `scale` 2^r * p.
 static Value scaledExp2(Emit &e, Value x, ArrayRef<double> fit) {
@@ -71,10 +82,7 @@ static Value scaledExp2(Emit &e, Value x, ArrayRef<double> fit) {
   Value all = word(-1, isDouble ? 8 : 16), current = word(4, 32);
   // 8: to nearest even, without raising the inexact flag.
   Value r = intrinsic(e, name("rndscale"), type, {x, word(8, 32), x, all, current});
-  Value f = e.fsub(x, r);
-  Value p = e.num(fit.back(), type);
-  for (double c : llvm::reverse(fit.drop_back()))
-    p = e.fma(p, f, e.num(c, type));
+  Value p = polynomial(e, e.fsub(x, r), fit);
   return intrinsic(e, name("scalef"), type, {p, r, p, all, current});
 }
 
@@ -92,10 +100,7 @@ Value Emit::exp2(Value x) {
     return scaledExp2(*this, x, fit);
   Value magic = num(isDouble ? 6755399441055744.0 : 12582912.0, type);
   Value shifted = fadd(x, magic);
-  Value f = fsub(x, fsub(shifted, magic));
-  Value p = num(fit.back(), type);
-  for (double c : llvm::reverse(fit.drop_back()))
-    p = fma(p, f, num(c, type));
+  Value p = polynomial(*this, fsub(x, fsub(shifted, magic)), fit);
   Type intType = integerLike(type, bits);
   Value exponent = arith::ShLIOp::create(b, loc, arith::BitcastOp::create(b, loc, intType, shifted),
                                          integer(*this, mantissa, intType));
@@ -108,13 +113,6 @@ Value Emit::exp2(Value x) {
 
 // Functions of whole scores, which may be anything: of f32, since no library has
 // f64 at a small cost.
-
-static Value polynomial(Emit &e, Value x, ArrayRef<double> coefficients) {
-  Value p = e.num(coefficients.back(), x.getType());
-  for (double c : llvm::reverse(coefficients.drop_back()))
-    p = e.fma(p, x, e.num(c, x.getType()));
-  return p;
-}
 
 /// x between two bounds; NaN stays NaN.
 static Value clamp(Emit &e, Value x, double low, double high) {
@@ -160,9 +158,8 @@ Value Emit::anyExp(Value x) {
   constexpr double log2e = 1.4426950408889634074;
   Value bounded = clamp(*this, x, -104.0, 89.0);
   Value n = roundSmall(*this, fmul(bounded, num(log2e, type)));
-  // x - n ln 2, with ln 2 in two parts of which n times the first is exact.
-  Value rest = fma(n, num(-0.693359375, type), bounded);
-  rest = fma(n, num(2.1219444005469058277e-4, type), rest);
+  Value rest = fma(n, num(-kLn2High, type), bounded); // x - n ln 2
+  rest = fma(n, num(-kLn2Low, type), rest);
   return powerOfTwo(*this, n, fmul(rest, num(log2e, type)));
 }
 
@@ -195,10 +192,8 @@ Value Emit::scaledSum(Value x, long double factor, Value y) {
 }
 
 Value Emit::logSumExp(Value m, long double factor, Value l) {
-  // l = f * 2^k with f in [1, 2), and ln(2) = c + d with k * c exact: then
-  // m * factor + k * c may cancel without harm, and the rest is small.
-  constexpr double c = 0.693359375;
-  constexpr double d = -2.1219444005469058277e-4;
+  // l = f * 2^k with f in [1, 2): m * factor + k * kLn2High may cancel without
+  // harm, and the rest is small.
   Type type = l.getType();
   bool isDouble = getElementTypeOrSelf(type).isF64();
   unsigned mantissa = isDouble ? 52 : 23;
@@ -213,10 +208,10 @@ Value Emit::logSumExp(Value m, long double factor, Value l) {
   fraction = arith::OrIOp::create(b, loc, fraction, constant(bias << mantissa));
   Value f = arith::BitcastOp::create(b, loc, type, fraction);
   auto [high, low] = split(factor, isDouble);
-  Value rest = fma(k, num(d, type), log(f));
+  Value rest = fma(k, num(kLn2Low, type), log(f));
   if (low != 0.0)
     rest = fma(m, num(low, type), rest);
-  Value lse = fadd(fma(m, num(high, type), fmul(k, num(c, type))), rest);
+  Value lse = fadd(fma(m, num(high, type), fmul(k, num(kLn2High, type))), rest);
   // NaN and infinity stay what they are.
   Value finite = fcmp(arith::CmpFPredicate::OLT, l,
                       num(std::numeric_limits<double>::infinity(), type));
